@@ -1,0 +1,1 @@
+"""An open code interpreter: write, run, refine."""

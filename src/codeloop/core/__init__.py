@@ -1,0 +1,1 @@
+"""The records, events and protocols that every other part shares; standard library only."""

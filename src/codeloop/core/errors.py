@@ -1,0 +1,46 @@
+"""Every exception that codeloop raises on purpose.
+
+CodeloopError
+├── ConfigError            a flag, a setting or a name that the user can mend
+│   └── MissingExtraError  an optional part is not installed
+├── DataError              a file that does not hold what it should; names file:line
+├── ModelError             a model call failed for good (retries included)
+│   └── ContextOverflowError   the messages do not fit into the model's context
+└── SandboxError           our sandbox broke; never the fault of the code that ran in it
+    └── IsolationError     this machine cannot give the isolation that was asked for
+
+What fails inside the sandbox is no exception: it is `ExecutionResult.status`.
+Foreign errors are wrapped once, where they enter, with `raise ... from error`.
+"""
+
+
+class CodeloopError(Exception):
+    """Root of the tree; its text is one line that a user can act on."""
+
+
+class ConfigError(CodeloopError):
+    """A flag, a setting or a name is wrong."""
+
+
+class MissingExtraError(ConfigError):
+    """An optional part is not installed; the text names the extra."""
+
+
+class DataError(CodeloopError):
+    """A file does not hold what it should."""
+
+
+class ModelError(CodeloopError):
+    """A model could not be reached or loaded, or its reply could not be had."""
+
+
+class ContextOverflowError(ModelError):
+    """The messages do not fit into the model's context."""
+
+
+class SandboxError(CodeloopError):
+    """The sandbox itself failed; says nothing about the code that was run."""
+
+
+class IsolationError(SandboxError):
+    """This machine cannot give the isolation asked for; the text says why and how to mend it."""
