@@ -1,4 +1,4 @@
-"""The one record: a dialogue, made of turns. Immutable; everything reads it or makes a longer one."""
+"""The one record: a dialogue, made of turns; whoever reads it may only make a longer one."""
 
 import uuid
 from dataclasses import dataclass, field, replace

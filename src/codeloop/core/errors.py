@@ -43,4 +43,4 @@ class SandboxError(CodeloopError):
 
 
 class IsolationError(SandboxError):
-    """This machine cannot give the isolation asked for; the text says why and how to mend it."""
+    """The isolation asked for is not to be had here; the text says why and how to mend it."""

@@ -53,7 +53,7 @@ class ExecutionLimits:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One stream of a run: its text (UTF-8, bad bytes replaced), its head and tail if it was long."""
+    """One stream of a run: its text (UTF-8, bad bytes replaced), head and tail if it was long."""
 
     text: str = ""
     total_bytes: int = 0

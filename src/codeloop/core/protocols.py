@@ -92,7 +92,7 @@ class Session(Protocol):
         """
 
     def interrupt(self) -> None:
-        """Interrupt the run in progress, if any; may be called from any thread or signal handler."""
+        """Interrupt the run in progress, if any; from any thread or signal handler."""
 
     def send_input(self, line: str | None) -> None:
         """Answer an `InputRequested`; None means end of input."""
