@@ -52,8 +52,10 @@ class Skipped(StrEnum):
     TRANSCRIPT = "transcript"  # a shell or interpreter session, not a program
     NO_RUNNER = "no_runner"  # a language that this session cannot run
     UNLABELLED = "unlabelled"  # no language, and nothing says that it is code to run
+    CUT_OFF = "cut_off"  # the reply ended inside it
     EARLIER_FAILED = "earlier_failed"  # a block before it in the same reply failed
-    LIMIT = "limit"  # a limit of the loop was reached first
+    REPEATED = "repeated"  # the same code as in the turn before
+    TIME_UP = "time_up"  # the time of the loop was up
 
 
 @dataclass(frozen=True, slots=True)

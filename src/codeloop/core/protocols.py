@@ -1,6 +1,6 @@
 """All that the loop knows of the world: a model, a session, a critic."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -58,7 +58,7 @@ class Model(Protocol):
         sampling: Sampling,
         *,
         timeout_s: float | None = None,
-    ) -> Iterator[str | Reply]:
+    ) -> Generator[str | Reply, None, None]:
         """Yield the pieces of the reply as they come, then one `Reply` that holds it whole.
 
         `timeout_s` bounds the whole call, retries included. Closing the iterator cancels the
@@ -81,7 +81,7 @@ class Session(Protocol):
 
     def run(
         self, code: str, *, language: str = "python", limits: ExecutionLimits | None = None
-    ) -> Iterator[OutputChunk | InputRequested | ExecutionResult]:
+    ) -> Generator[OutputChunk | InputRequested | ExecutionResult, None, None]:
         """Run the code; yield its output as it comes, then one `ExecutionResult`.
 
         `limits` replaces the session's own limits for this run. Closing the iterator early
