@@ -1,0 +1,1 @@
+"""The one loop: generate, execute, refine."""
