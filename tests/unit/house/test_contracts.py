@@ -1,0 +1,74 @@
+"""Every import contract holds, and fires when it is broken."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+LINT = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+
+LAYERS = "Imports point down"
+WIRING = "Only cli and server choose a model or a sandbox"
+PURE = "core, loop and judge use the standard library only"
+GUEST = "What runs inside the jail imports nothing from outside it"
+ACYCLIC = "No cycles among siblings, at any depth"
+
+# the file that gets a line, the line, the contract that must say no, and what it must say
+FAULTS = [
+    ("core/dialogue.py", "import codeloop.loop", LAYERS, "core.dialogue -> codeloop.loop "),
+    ("models/__init__.py", "import codeloop.sandbox", LAYERS, "models -> codeloop.sandbox "),
+    ("sandbox/__init__.py", "def late(): import codeloop.cli", LAYERS, "sandbox -> codeloop.cli "),
+    ("utils.py", "'A module without a place.'", LAYERS, "- codeloop.utils "),
+    ("loop/__init__.py", "def late(): import codeloop.models", WIRING, "loop -> codeloop.models "),
+    ("loop/__init__.py", "import urllib3", PURE, "codeloop.loop -> urllib3 "),
+    ("core/execution.py", "import rich", PURE, "codeloop.core.execution -> rich "),
+    ("core/execution.py", "import codeloop.core.dialogue", ACYCLIC, "- .execution -> .dialogue "),
+]
+
+
+def lint(folder: Path) -> tuple[int, str]:
+    """Return the linter's exit status and its report."""
+    done = subprocess.run(
+        [sys.executable, "-c", LINT, "--no-cache"],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(folder / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def section(report: str, contract: str) -> str:
+    """Return what the report says of one broken contract, its white space evened out."""
+    parts = re.split(r"^(.+)\n-{5,}\n", report, flags=re.MULTILINE)
+    return " ".join(parts[parts.index(contract) + 1].split()) if contract in parts else ""
+
+
+def test_every_contract_holds() -> None:
+    status, report = lint(ROOT)
+    assert status == 0, report
+
+
+def test_every_contract_fires(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    package = tmp_path / "src" / "codeloop"
+    leave_out = shutil.ignore_patterns("__pycache__", "static")
+    shutil.copytree(ROOT / "src" / "codeloop", package, ignore=leave_out)
+    for place, line, _, _ in FAULTS:
+        with (package / place).open("a", encoding="utf-8") as file:
+            file.write(f"\n{line}\n")
+    _, report = lint(tmp_path)
+    silent = [fault for fault in FAULTS if fault[3] not in section(report, fault[2])]
+    assert not silent, report
+
+
+def test_every_contract_is_tried_here() -> None:
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    declared = text[text.index("[tool.importlinter]") :]
+    assert set(re.findall(r'^name = "(.+)"$', declared, re.MULTILINE)) == {
+        each[2] for each in FAULTS
+    }
