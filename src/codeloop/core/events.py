@@ -67,6 +67,14 @@ class DialogueDone:
     dialogue: Dialogue
     reason: EndReason
 
+    @property
+    def ended_well(self) -> bool:
+        """Whether the model had its say and the last code that ran ended well."""
+        ran = [turn for turn in self.dialogue.turns if turn.ran]
+        mended = not (ran and ran[-1].failed)
+        repeated_success = self.reason is EndReason.SAME_CODE and bool(ran)
+        return mended and (self.reason is EndReason.ANSWERED or repeated_success)
+
 
 Event = (
     TextDelta

@@ -19,10 +19,19 @@ def ask(query: str, files: Iterable[Path] = ()) -> Dialogue:
     Raises:
         DataError: a file cannot be read.
     """
+    return Dialogue.ask(request_text(query, files), system=text("system"))
+
+
+def request_text(query: str, files: Iterable[Path] = ()) -> str:
+    """Return a query together with what is to be known of its files.
+
+    Raises:
+        DataError: a file cannot be read.
+    """
     described = [_describe(path) for path in files]
-    if described:
-        query = "\n\n".join([query, sections("files")["intro"].substitute(), *described])
-    return Dialogue.ask(query, system=text("system"))
+    if not described:
+        return query
+    return "\n\n".join([query, sections("files")["intro"].substitute(), *described])
 
 
 def _describe(path: Path) -> str:

@@ -1,0 +1,225 @@
+"""`codeloop chat`: an interpreter at the terminal."""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from codeloop.cli import wiring
+from codeloop.core.dialogue import Dialogue, Feedback, Source
+from codeloop.core.errors import CodeloopError, ConfigError
+from codeloop.core.events import DialogueDone, InputRequested, TurnDone
+
+if TYPE_CHECKING:
+    from codeloop.cli.view import View
+    from codeloop.core.protocols import Model
+    from codeloop.sandbox import SandboxSession
+
+_HELP = """\
+Type a request; Enter sends it, Esc Enter or Alt+Enter begins a new line.
+^C interrupts running code (its variables stay), and else the model's reply; ^D leaves.
+
+  /file PATH     put a file into the work directory of the code
+  /model NAME    go on with another model
+  /turns N       let the model try up to N times for a request
+  /save FILE     append the dialogue to a JSON Lines file
+  /reset         begin a new dialogue in an empty session
+  /help          this text
+  /exit          leave"""
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "chat",
+        help="chat with an interpreter that keeps its variables",
+        description="Chat with an interpreter that keeps its variables from request to request.",
+        epilog=f"in the chat:\n{_HELP}\n\nexample:\n  codeloop chat --model qwen2.5-coder-1.5b",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(main=main)
+    wiring.add_options(parser)
+
+
+def main(args: argparse.Namespace) -> int:
+    from codeloop.cli.view import View
+
+    with ExitStack() as stack:
+        chat = _Chat(args, View(), stack)
+        ask = _prompt() if sys.stdin.isatty() else _plain_line
+        chat.greet()
+        while not chat.over:
+            try:
+                line = ask()
+            except KeyboardInterrupt:
+                continue
+            except EOFError:
+                break
+            try:
+                chat.take(line.strip())
+            except CodeloopError as error:
+                chat.view.note(f"{error}")
+    return 0
+
+
+def _prompt() -> Callable[[], str]:
+    """Return a function that asks for a request, with history and editing over several lines."""
+    from prompt_toolkit import PromptSession
+    from prompt_toolkit.history import FileHistory
+    from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+
+    from codeloop.models.catalogue import data_dir
+
+    keys = KeyBindings()
+
+    @keys.add("escape", "enter")
+    def _(event: KeyPressEvent) -> None:
+        event.current_buffer.insert_text("\n")
+
+    data_dir().mkdir(parents=True, exist_ok=True)
+    session: PromptSession[str] = PromptSession(
+        history=FileHistory(str(data_dir() / "history")), key_bindings=keys
+    )
+    return lambda: session.prompt("> ")
+
+
+def _plain_line() -> str:
+    line = sys.stdin.readline()
+    if not line:
+        raise EOFError
+    return line
+
+
+class _Chat:
+    """One chat: its dialogue so far, its model, its session."""
+
+    def __init__(self, args: argparse.Namespace, view: "View", stack: ExitStack) -> None:
+        self.view = view
+        self.over = False
+        self._args = args
+        self._limits = wiring.limits(args)
+        self._models = stack.enter_context(ExitStack())
+        self._session: SandboxSession = stack.enter_context(
+            wiring.open_session([], self._limits, interactive=sys.stdin.isatty())
+        )
+        self._model: Model = self._models.enter_context(
+            wiring.open_model(args.model, args.base_url)
+        )
+        self._stopper = wiring.Stopper(self._session)
+        self._files: list[Path] = []
+        self._dialogue: Dialogue | None = None
+
+    def greet(self) -> None:
+        self.view.note(f"{self._model.name}; code runs in a jail without network. /help, ^D leaves")
+
+    def take(self, line: str) -> None:
+        """Do what a line says: a command, or a request."""
+        if not line:
+            return
+        if not line.startswith("/"):
+            self._request(line)
+            return
+        name, _, rest = line[1:].partition(" ")
+        command = _COMMANDS.get(name)
+        if command is None:
+            msg = f"no command /{name}; /help lists them"
+            raise ConfigError(msg)
+        command(self, rest.strip())
+
+    def _request(self, text: str) -> None:
+        """Let the loop answer; ^C leaves the dialogue as of its last whole turn."""
+        from codeloop.loop.critics import ExecutionCritic
+        from codeloop.loop.opening import ask, request_text
+        from codeloop.loop.refine import refine
+
+        if self._dialogue is None or self._dialogue.last is None:
+            dialogue = ask(text, self._files)
+        else:
+            said = Feedback(Source.PERSON, request_text(text, self._files))
+            dialogue = self._dialogue.with_feedback(said)
+        self._files = []
+        self._dialogue = dialogue
+        critics = [ExecutionCritic(on_success=self._args.explain)]
+        events = refine(
+            dialogue,
+            self._model,
+            self._session,
+            critics,
+            limits=self._limits,
+            sampling=wiring.sampling(self._args),
+        )
+        try:
+            with self._stopper.installed(), closing(events):
+                for event in events:
+                    self._stopper.watch(event)
+                    self.view.show(event)
+                    match event:
+                        case InputRequested(prompt):
+                            self._session.send_input(wiring.read_line(prompt))
+                        case TurnDone(dialogue=dialogue) | DialogueDone(dialogue=dialogue):
+                            self._dialogue = dialogue
+                        case _:
+                            pass
+        except KeyboardInterrupt:
+            self.view.note("\n[stopped by you]")
+
+    def add_file(self, path: str) -> None:
+        file = Path(path).expanduser()
+        if not file.is_file():
+            msg = f"no such file: {path}"
+            raise ConfigError(msg)
+        self._session.put_file(file)
+        self._files.append(file)
+        self.view.note(f"{file.name} lies in the work directory of the code")
+
+    def use_model(self, name: str) -> None:
+        with ExitStack() as fresh:
+            model = fresh.enter_context(wiring.open_model(name, self._args.base_url))
+            self._models.close()
+            self._models.push(fresh.pop_all().__exit__)
+        self._model = model
+        self.view.note(f"going on with {model.name}")
+
+    def set_turns(self, number: str) -> None:
+        from dataclasses import replace
+
+        if not number.isdecimal() or int(number) < 1:
+            msg = f"/turns takes a number from 1, not {number!r}"
+            raise ConfigError(msg)
+        self._limits = replace(self._limits, turns=int(number))
+        self.view.note(f"up to {number} turns a request")
+
+    def save(self, path: str) -> None:
+        from codeloop.core import records
+
+        if self._dialogue is None or not path:
+            msg = "/save FILE, once there is something to save"
+            raise ConfigError(msg)
+        records.append(Path(path).expanduser(), [self._dialogue])
+        self.view.note(f"saved to {path}")
+
+    def reset(self, _: str) -> None:
+        self._session.restart()
+        self._dialogue = None
+        self.view.note("a new dialogue in an empty session")
+
+    def show_help(self, _: str) -> None:
+        self.view.note(_HELP)
+
+    def leave(self, _: str) -> None:
+        self.over = True
+
+
+_COMMANDS: Mapping[str, Callable[[_Chat, str], None]] = MappingProxyType(
+    {
+        "file": _Chat.add_file,
+        "model": _Chat.use_model,
+        "turns": _Chat.set_turns,
+        "save": _Chat.save,
+        "reset": _Chat.reset,
+        "help": _Chat.show_help,
+        "exit": _Chat.leave,
+    }
+)

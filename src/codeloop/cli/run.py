@@ -1,0 +1,122 @@
+"""`codeloop run`: answer one query, and exit."""
+
+import argparse
+import sys
+from contextlib import closing
+from pathlib import Path
+
+from codeloop.cli import wiring
+from codeloop.core.dialogue import Dialogue
+from codeloop.core.errors import ConfigError
+from codeloop.core.events import DialogueDone, EndReason, InputRequested
+
+_EPILOG = """\
+exit status:
+  0  the model answered, and the last code that ran ended well
+  1  it ended otherwise; the last line says why
+  2  a flag, a setting or a file is wrong        3  the model or the sandbox failed
+  130  interrupted
+
+examples:
+  codeloop run "Compute the first 20 primes and verify each one by trial division"
+  codeloop run "Which month was the wettest?" --file weather.csv
+  codeloop run "..." --base-url http://127.0.0.1:8000/v1 --model my-model --json
+  echo "What is 2**100?" | codeloop run -
+"""
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "run",
+        help="answer one query",
+        description="Answer one query: write code, run it, refine it until it works.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(main=main)
+    parser.add_argument("query", metavar="QUERY", help="what to do; - reads it from stdin")
+    parser.add_argument(
+        "--file",
+        dest="files",
+        metavar="F",
+        action="append",
+        default=[],
+        type=wiring.existing_file,
+        help="put a file into the work directory of the code; may be given again",
+    )
+    parser.add_argument("--save", metavar="FILE", type=Path, help="append the dialogue (JSONL)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object, no progress")
+    wiring.add_options(parser)
+
+
+def main(args: argparse.Namespace) -> int:
+    from codeloop.core import records
+    from codeloop.loop.opening import ask
+
+    dialogue = ask(_query(args.query), args.files)
+    done = _refine(args, dialogue)
+    if args.save is not None:
+        records.append(args.save, [done.dialogue])
+    if args.json:
+        print(_as_json(done))
+    if done.reason is EndReason.INTERRUPTED:
+        return 130
+    return 0 if done.ended_well else 1
+
+
+def _query(text: str) -> str:
+    query = sys.stdin.read() if text == "-" else text
+    if not query.strip():
+        msg = "the query is empty"
+        raise ConfigError(msg)
+    return query
+
+
+def _refine(args: argparse.Namespace, dialogue: Dialogue) -> DialogueDone:
+    """Run the loop to its end, printing as it goes."""
+    from codeloop.cli.view import View
+    from codeloop.loop.critics import ExecutionCritic
+    from codeloop.loop.refine import refine
+
+    limits = wiring.limits(args)
+    view = None if args.json else View()
+    interactive = view is not None and sys.stdin.isatty()
+    with (
+        wiring.open_session(args.files, limits, interactive=interactive) as session,
+        wiring.open_model(args.model, args.base_url) as model,
+    ):
+        stopper = wiring.Stopper(session)
+        critics = [ExecutionCritic(on_success=args.explain)]
+        events = refine(
+            dialogue, model, session, critics, limits=limits, sampling=wiring.sampling(args)
+        )
+        with stopper.installed(), closing(events):
+            for event in events:
+                stopper.watch(event)
+                if view is not None:
+                    view.show(event)
+                match event:
+                    case InputRequested(prompt):
+                        session.send_input(wiring.read_line(prompt))
+                    case DialogueDone():
+                        return event
+                    case _:
+                        pass
+    msg = "the loop ended without a last event"
+    raise AssertionError(msg)
+
+
+def _as_json(done: DialogueDone) -> str:
+    import json
+
+    from codeloop.core import records
+
+    return json.dumps(
+        {
+            "ok": done.ended_well,
+            "reason": done.reason.value,
+            "turns": len(done.dialogue.turns),
+            "dialogue": json.loads(records.encode(done.dialogue)),
+        },
+        ensure_ascii=True,
+    )

@@ -1,0 +1,172 @@
+"""Choose the model and the sandbox that the flags ask for: what `run` and `chat` share."""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from codeloop.cli.terminal import clean
+from codeloop.core.errors import ConfigError
+from codeloop.core.events import CodeStarted, Event, ExecutionDone
+
+if TYPE_CHECKING:
+    from codeloop.core.protocols import Model, Sampling, Session
+    from codeloop.loop.limits import Limits
+    from codeloop.sandbox import SandboxSession
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that choose the model and the limits of the loop."""
+    model = parser.add_argument_group("model")
+    model.add_argument(
+        "--model",
+        metavar="NAME",
+        default=os.environ.get("CODELOOP_MODEL"),
+        help="a name of `codeloop model list`, a .gguf file, or an endpoint's model "
+        "(default: $CODELOOP_MODEL, else the catalogue's default)",
+    )
+    model.add_argument(
+        "--base-url",
+        metavar="URL",
+        default=os.environ.get("CODELOOP_BASE_URL"),
+        help="an OpenAI-compatible endpoint (default: $CODELOOP_BASE_URL); "
+        "its key is read from $CODELOOP_API_KEY",
+    )
+    model.add_argument("--temperature", type=float, default=0.0, help="default: 0, greedy")
+    model.add_argument("--seed", type=int, help="of the sampling")
+    model.add_argument("--max-tokens", type=_positive, default=1024, help="of a reply")
+    loop = parser.add_argument_group("limits of the loop")
+    loop.add_argument("--turns", type=_positive, default=4, help="model replies (default: 4)")
+    loop.add_argument("--seconds", type=float, default=600.0, help="default: 600")
+    loop.add_argument("--tokens", type=_positive, help="of all prompts and replies together")
+    loop.add_argument(
+        "--explain",
+        action="store_true",
+        help="show the model the output of code that ran well, and let it answer in words",
+    )
+    loop.add_argument("--wall-s", type=float, default=60.0, help="seconds a run may take")
+    loop.add_argument("--memory-mb", type=_positive, default=1024, help="a run may use")
+
+
+def limits(args: argparse.Namespace) -> "Limits":
+    from codeloop.core.execution import MIB, ExecutionLimits
+    from codeloop.loop.limits import Limits
+
+    run = ExecutionLimits(cpu_s=args.wall_s, wall_s=args.wall_s, memory_bytes=args.memory_mb * MIB)
+    return Limits(turns=args.turns, seconds=args.seconds, tokens=args.tokens, run=run)
+
+
+def sampling(args: argparse.Namespace) -> "Sampling":
+    from codeloop.core.protocols import Sampling
+
+    return Sampling(temperature=args.temperature, max_tokens=args.max_tokens, seed=args.seed)
+
+
+@contextmanager
+def open_model(name: str | None, base_url: str | None) -> "Iterator[Model]":
+    """Yield the model of that name, and close it afterwards."""
+    from codeloop.models import connect
+    from codeloop.models.catalogue import DEFAULT
+
+    if base_url is not None and name is None:
+        msg = "--base-url needs --model: the name that the endpoint gives its model"
+        raise ConfigError(msg)
+    model = connect(name or DEFAULT, base_url=base_url)
+    try:
+        yield model
+    finally:
+        model.close()
+
+
+@contextmanager
+def open_session(
+    files: list[Path], run_limits: "Limits", *, interactive: bool
+) -> "Iterator[SandboxSession]":
+    """Yield a stateful session that has the files in its work directory."""
+    from codeloop.sandbox import open_sandbox
+
+    with open_sandbox(guest_packages=guest_packages()) as sandbox:
+        session = sandbox.open_session(
+            stateful=True, interactive=interactive, limits=run_limits.run
+        )
+        try:
+            for path in files:
+                session.put_file(path)
+            yield session
+        finally:
+            session.close()
+
+
+def guest_packages() -> Path | None:
+    """Return the folder of packages that the guest's Python sees, if there is one."""
+    from codeloop.models.catalogue import data_dir
+
+    folder = data_dir() / "guest-packages" / str(sys.implementation.cache_tag)
+    return folder if folder.is_dir() else None
+
+
+class Stopper:
+    """Turns ^C into an interrupt of the run in progress, and else into KeyboardInterrupt.
+
+    A second ^C in the same run raises too, so that nothing can hold a person up.
+    """
+
+    def __init__(self, session: "Session") -> None:
+        self._session = session
+        self._running = False
+
+    def watch(self, event: Event) -> None:
+        """Learn from the loop's events whether code runs."""
+        match event:
+            case CodeStarted():
+                self._running = True
+            case ExecutionDone():
+                self._running = False
+            case _:
+                pass
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """Handle ^C this way within the block."""
+        before = signal.signal(signal.SIGINT, self._stop)
+        try:
+            yield
+        finally:
+            self._running = False
+            signal.signal(signal.SIGINT, before)
+
+    def _stop(self, _signal: int, _frame: FrameType | None) -> None:
+        if not self._running:
+            raise KeyboardInterrupt
+        self._running = False
+        self._session.interrupt()
+
+
+def read_line(prompt: str) -> str | None:
+    """Ask the person at the terminal for a line that the code wants; None at the end of input."""
+    try:
+        return input(clean(prompt))
+    except EOFError:
+        return None
+
+
+def existing_file(text: str) -> Path:
+    """Return the path of a file that is there; for `type=` of a flag."""
+    path = Path(text)
+    if not path.is_file():
+        msg = f"no such file: {text}"
+        raise argparse.ArgumentTypeError(msg)
+    return path
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        msg = f"should be 1 or more, not {number}"
+        raise argparse.ArgumentTypeError(msg)
+    return number
