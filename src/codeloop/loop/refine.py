@@ -1,7 +1,7 @@
 """The loop: a model writes, the code of its reply runs, critics speak, the model writes again."""
 
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
@@ -40,7 +40,7 @@ def refine(  # noqa: PLR0913  the four parts of the loop, and three settings by 
     limits: Limits = Limits(),
     sampling: Sampling = Sampling(),
     clock: Callable[[], float] = time.monotonic,
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     """Extend the dialogue turn by turn until no critic has anything left to say, or a limit is met.
 
     Yields events as things happen; the last one, `DialogueDone`, says why it ended. Closing the
