@@ -1,5 +1,6 @@
 """Every import contract holds, and fires when it is broken."""
 
+import ast
 import os
 import re
 import shutil
@@ -7,13 +8,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[3]
+JAIL = ROOT / "src" / "codeloop" / "sandbox" / "jail"
 LINT = "from importlinter.cli import lint_imports_command; lint_imports_command()"
 
 LAYERS = "Imports point down"
 WIRING = "Only cli and server choose a model or a sandbox"
 PURE = "core, loop and judge use the standard library only"
-GUEST = "What runs inside the jail imports nothing from outside it"
+GUEST = "What runs on the jail's side imports nothing of ours but its siblings"
 ACYCLIC = "No cycles among siblings, at any depth"
 
 # the file that gets a line, the line, the contract that must say no, and what it must say
@@ -25,6 +29,8 @@ FAULTS = [
     ("loop/__init__.py", "def late(): import codeloop.models", WIRING, "loop -> codeloop.models "),
     ("loop/__init__.py", "import urllib3", PURE, "codeloop.loop -> urllib3 "),
     ("core/execution.py", "import rich", PURE, "codeloop.core.execution -> rich "),
+    ("sandbox/jail/syscalls.py", "import codeloop.core.errors", GUEST, "-> codeloop.core.errors "),
+    ("sandbox/jail/syscalls.py", "import urllib3", GUEST, "jail.syscalls -> urllib3 "),
     ("core/execution.py", "import codeloop.core.dialogue", ACYCLIC, "- .execution -> .dialogue "),
 ]
 
@@ -64,6 +70,21 @@ def test_every_contract_fires(tmp_path: Path) -> None:
     _, report = lint(tmp_path)
     silent = [fault for fault in FAULTS if fault[3] not in section(report, fault[2])]
     assert not silent, report
+
+
+@pytest.mark.parametrize("path", sorted(JAIL.glob("*.py")), ids=lambda path: path.name)
+def test_the_jail_s_side_needs_the_standard_library_only(path: Path) -> None:
+    """The contract cannot name `codeloop.sandbox`, of which the jail's side is a part."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module or ""]
+        else:
+            continue
+        for name in names:
+            sibling = name.startswith("codeloop.sandbox.jail")
+            assert sibling or name.partition(".")[0] in sys.stdlib_module_names, name
 
 
 def test_every_contract_is_tried_here() -> None:

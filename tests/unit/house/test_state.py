@@ -46,8 +46,10 @@ def may_change(value: ast.expr) -> bool:
 
 
 def is_constant_name(target: ast.expr) -> bool:
+    if isinstance(target, ast.Attribute):
+        return target.attr in {"argtypes", "restype"}  # how ctypes declares a C function
     if not isinstance(target, ast.Name):
-        return False  # an attribute or an item of something else is written
+        return False  # an item of something else is written
     bare = target.id.strip("_")
     return bare.isupper() or target.id.startswith("__") or bare[:1].isupper()  # type alias
 
@@ -64,6 +66,8 @@ def faults(path: Path) -> Iterator[str]:
             targets, value = [statement.target], statement.value
         else:
             continue
+        if called(value) in {"CDLL", "PyDLL"}:
+            continue  # a C library goes by its own name
         flat = [each for t in targets for each in (t.elts if isinstance(t, ast.Tuple) else [t])]
         if not all(is_constant_name(target) for target in flat) or may_change(value):
             yield f"{statement.lineno}: {ast.unparse(statement)}"
