@@ -22,10 +22,10 @@ PROGRAMS = {
 TARGETS = {"import codeloop": ("cpu_s", 0.1), "codeloop --help": ("wall_s", 0.3)}
 
 
-def measure(arguments: list[str]) -> tuple[float, float]:
+def measure(python: Path, arguments: list[str]) -> tuple[float, float]:
     """Return the processor and the wall seconds of one run."""
     before, start = getrusage(RUSAGE_CHILDREN), time.perf_counter()
-    subprocess.run([sys.executable, *arguments], stdout=subprocess.DEVNULL, check=True)
+    subprocess.run([python, *arguments], stdout=subprocess.DEVNULL, check=True)
     wall_s, after = time.perf_counter() - start, getrusage(RUSAGE_CHILDREN)
     return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime, wall_s
 
@@ -34,13 +34,19 @@ def main() -> None:
     """Measure, print the table, write the JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=21, help="runs of each program (default: 21)")
+    parser.add_argument(
+        "--python",
+        type=Path,
+        default=Path(__file__).parents[1] / ".venv" / "bin" / "python",
+        help="the interpreter of an installation (default: that of the checkout)",
+    )
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the figures to a file")
     args = parser.parse_args()
 
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in PROGRAMS}
     for _ in range(args.runs):  # interleaved: what else the machine does hits all alike
         for name, arguments in PROGRAMS.items():
-            times[name].append(measure(arguments))
+            times[name].append(measure(args.python, arguments))
 
     rows = {
         name: {
@@ -63,7 +69,12 @@ def main() -> None:
             f"{ratio:8.1f}  {verdict}"
         )
     if args.json:
-        report = {"python": sys.version, "runs": args.runs, "programs": rows}
+        report = {
+            "python": str(args.python),
+            "version": sys.version,
+            "runs": args.runs,
+            "programs": rows,
+        }
         args.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
