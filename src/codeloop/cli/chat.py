@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from codeloop.cli import wiring
 from codeloop.core.dialogue import Dialogue, Feedback, Source
 from codeloop.core.errors import CodeloopError, ConfigError
-from codeloop.core.events import DialogueDone, InputRequested, TurnDone
+from codeloop.core.events import DialogueDone, TurnDone
 
 if TYPE_CHECKING:
     from codeloop.cli.view import View
@@ -107,7 +107,7 @@ class _Chat:
         self._model: Model = self._models.enter_context(
             wiring.open_model(args.model, args.base_url)
         )
-        self._stopper = wiring.Stopper(self._session)
+        self._keyboard = wiring.Keyboard(self._session)
         self._files: list[Path] = []
         self._dialogue: Dialogue | None = None
 
@@ -151,13 +151,11 @@ class _Chat:
             sampling=wiring.sampling(self._args),
         )
         try:
-            with self._stopper.installed(), closing(events):
+            with self._keyboard.watching(), closing(events):
                 for event in events:
-                    self._stopper.watch(event)
                     self.view.show(event)
+                    self._keyboard.follow(event)
                     match event:
-                        case InputRequested(prompt):
-                            self._session.send_input(wiring.read_line(prompt))
                         case TurnDone(dialogue=dialogue) | DialogueDone(dialogue=dialogue):
                             self._dialogue = dialogue
                         case _:

@@ -8,7 +8,7 @@ from pathlib import Path
 from codeloop.cli import wiring
 from codeloop.core.dialogue import Dialogue
 from codeloop.core.errors import ConfigError
-from codeloop.core.events import DialogueDone, EndReason, InputRequested
+from codeloop.core.events import DialogueDone, EndReason
 
 _EPILOG = """\
 exit status:
@@ -85,23 +85,18 @@ def _refine(args: argparse.Namespace, dialogue: Dialogue) -> DialogueDone:
         wiring.open_session(args.files, limits, interactive=interactive) as session,
         wiring.open_model(args.model, args.base_url) as model,
     ):
-        stopper = wiring.Stopper(session)
+        keyboard = wiring.Keyboard(session)
         critics = [ExecutionCritic(on_success=args.explain)]
         events = refine(
             dialogue, model, session, critics, limits=limits, sampling=wiring.sampling(args)
         )
-        with stopper.installed(), closing(events):
+        with keyboard.watching(), closing(events):
             for event in events:
-                stopper.watch(event)
                 if view is not None:
                     view.show(event)
-                match event:
-                    case InputRequested(prompt):
-                        session.send_input(wiring.read_line(prompt))
-                    case DialogueDone():
-                        return event
-                    case _:
-                        pass
+                keyboard.follow(event)
+                if isinstance(event, DialogueDone):
+                    return event
     msg = "the loop ended without a last event"
     raise AssertionError(msg)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from codeloop.cli.terminal import clean
 from codeloop.core.errors import ConfigError
 from codeloop.core.events import CodeStarted, Event, ExecutionDone
+from codeloop.core.execution import InputRequested
 
 if TYPE_CHECKING:
     from codeloop.core.protocols import Model, Sampling, Session
@@ -110,28 +111,19 @@ def guest_packages() -> Path | None:
     return folder if folder.is_dir() else None
 
 
-class Stopper:
-    """Turns ^C into an interrupt of the run in progress, and else into KeyboardInterrupt.
+class Keyboard:
+    """The person at the keyboard while the loop works: their ^C, and the lines that code asks for.
 
-    A second ^C in the same run raises too, so that nothing can hold a person up.
+    ^C interrupts the run in progress, and else raises KeyboardInterrupt. A second ^C in the same
+    run raises too, so that nothing can hold a person up.
     """
 
     def __init__(self, session: "Session") -> None:
         self._session = session
         self._running = False
 
-    def watch(self, event: Event) -> None:
-        """Learn from the loop's events whether code runs."""
-        match event:
-            case CodeStarted():
-                self._running = True
-            case ExecutionDone():
-                self._running = False
-            case _:
-                pass
-
     @contextmanager
-    def installed(self) -> Iterator[None]:
+    def watching(self) -> Iterator[None]:
         """Handle ^C this way within the block."""
         before = signal.signal(signal.SIGINT, self._stop)
         try:
@@ -140,19 +132,35 @@ class Stopper:
             self._running = False
             signal.signal(signal.SIGINT, before)
 
+    def follow(self, event: Event) -> None:
+        """Learn from an event whether code runs, and answer it if it asks for a line."""
+        match event:
+            case CodeStarted():
+                self._running = True
+            case ExecutionDone():
+                self._running = False
+            case InputRequested(prompt):
+                self._answer(prompt)
+            case _:
+                pass
+
+    def _answer(self, prompt: str) -> None:
+        self._running = False  # ^C has to end the waiting, not only the run
+        try:
+            line = input(clean(prompt))
+        except EOFError:
+            self._session.send_input(None)
+        except KeyboardInterrupt:
+            self._session.interrupt()
+        else:
+            self._session.send_input(line)
+            self._running = True
+
     def _stop(self, _signal: int, _frame: FrameType | None) -> None:
         if not self._running:
             raise KeyboardInterrupt
         self._running = False
         self._session.interrupt()
-
-
-def read_line(prompt: str) -> str | None:
-    """Ask the person at the terminal for a line that the code wants; None at the end of input."""
-    try:
-        return input(clean(prompt))
-    except EOFError:
-        return None
 
 
 def existing_file(text: str) -> Path:
