@@ -1,0 +1,15 @@
+"""Runs untrusted code in a jail of namespaces, seccomp and limits, or not at all.
+
+    with open_sandbox() as sandbox:
+        session = sandbox.open_session(stateful=True)
+        for event in session.run("print(6 * 7)"):
+            ...
+
+On our side: `Sandbox` owns a `Zygote`, which forks a `Slot` for each `SandboxSession`; a `Run`
+waits for one run's `Guest`. On the jail's side: see `codeloop.sandbox.jail`.
+"""
+
+from codeloop.sandbox.sandbox import Sandbox, open_sandbox
+from codeloop.sandbox.session import SandboxSession
+
+__all__ = ["Sandbox", "SandboxSession", "open_sandbox"]

@@ -1,0 +1,77 @@
+"""Says why a machine cannot isolate, and what its owner can do about it."""
+
+import errno
+import os
+import sys
+from pathlib import Path
+
+from codeloop.core.errors import IsolationError
+
+_MACHINES = ("x86_64", "aarch64")
+_LINUX_NEEDED = (5, 12)
+
+_SWITCHES = (
+    (
+        Path("/proc/sys/user/max_user_namespaces"),
+        "0",
+        "they are switched off; as root: sysctl -w user.max_user_namespaces=15000",
+    ),
+    (
+        Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns"),
+        "1",
+        "AppArmor keeps them from users; as root: "
+        "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
+    ),
+    (
+        Path("/proc/sys/kernel/unprivileged_userns_clone"),
+        "0",
+        "they are kept from ordinary users; as root: sysctl -w kernel.unprivileged_userns_clone=1",
+    ),
+)
+_BY_ERROR = {
+    errno.ENOSPC: "too many are in use; raise user.max_user_namespaces, or close sessions",
+    errno.EINVAL: "this kernel was built without them (CONFIG_USER_NS)",
+    errno.EPERM: "a container's seccomp profile probably forbids them; start it with "
+    "--security-opt seccomp=unconfined (Docker), or seccompProfile: Unconfined (Kubernetes), "
+    "on a machine that is yours",
+}
+
+
+def require_linux() -> None:
+    """Check what needs no trial.
+
+    Raises:
+        IsolationError: not Linux, too old, or an unknown processor.
+    """
+    if sys.platform != "linux":
+        msg = f"the jail needs Linux, this is {sys.platform}: run codeloop in a Linux machine or VM"
+        raise IsolationError(msg)
+    system = os.uname()
+    if system.machine not in _MACHINES:
+        msg = f"the jail knows {' and '.join(_MACHINES)}, this machine is {system.machine}"
+        raise IsolationError(msg)
+    release = system.release.split("-")[0].split(".")[:2]
+    if all(part.isdigit() for part in release) and tuple(map(int, release)) < _LINUX_NEEDED:
+        msg = f"the jail needs Linux 5.12 or newer, this is {system.release}"
+        raise IsolationError(msg)
+
+
+def explain(stage: str, code: int | None, error: str) -> str:
+    """Return why the jail could not be built at a stage, and how to mend it."""
+    if stage == "root":
+        return f"the jail's private root could not be built: {error}"
+    return f"user namespaces cannot be had here ({error}): {_reason(code)}"
+
+
+def _reason(code: int | None) -> str:
+    for path, value, reason in _SWITCHES:
+        if _setting(path) == value:
+            return reason
+    return _BY_ERROR.get(code or 0, "the kernel gives no further reason")
+
+
+def _setting(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except OSError:
+        return None

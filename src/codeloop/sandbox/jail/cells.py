@@ -1,0 +1,167 @@
+"""A stateful session's kernel: runs cells in one namespace and answers the host for each."""
+
+import builtins
+import contextlib
+import linecache
+import os
+import signal
+import sys
+import traceback
+from _ast import Expr, Expression, Module, PyCF_ONLY_AST
+from collections.abc import Callable
+from functools import partial
+from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
+from types import CodeType, TracebackType
+from typing import Any, Never
+
+from codeloop.sandbox.jail import report, wire
+
+_DISPLAY_CHARS = 64 * 1024
+
+# Ours to keep: the guest may replace what is in the real one.
+globals()["__builtins__"] = dict(vars(builtins))
+
+_parse: Callable[..., Any] = compile
+_interruptible = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+_deaf = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
+_getrusage = getrusage
+_write = os.write
+_exit = os._exit
+_cache = linecache.cache
+_format = traceback.format_exception
+_here = __file__
+
+
+def prepare(link: int, *, asks: bool) -> Callable[[], object]:
+    """Return the program that serves cells."""
+    sys.argv = [""]
+    sys.orig_argv = [sys.executable]
+    if asks:
+        report.install_input(link)
+    _deaf()
+    return partial(_serve, link, vars(sys.modules["__main__"]))
+
+
+def _serve(link: int, namespace: dict[str, Any]) -> Never:
+    while True:
+        try:
+            request = wire.read_frame(link)
+            if "code" in request:
+                answer = _run(request["code"], f"<cell {request['number']}>", namespace)
+                wire.write_frame(link, {"seq": request["seq"], **answer})
+        except (EOFError, OSError):
+            _exit(0)
+
+
+def _run(code: str, filename: str, namespace: dict[str, Any]) -> wire.Message:
+    """Run one cell; return its answer."""
+    before = _cpu_s()
+    answer: wire.Message = {}
+    try:
+        try:
+            _interruptible()
+            answer = _execute(code, filename, namespace)
+        finally:
+            _settle()
+    except KeyboardInterrupt as error:  # came after the cell's last instruction
+        answer = {"error": report.describe(error, filename, started=True)}
+        _settle()
+    return {**answer, "cpu_s": _cpu_s() - before}
+
+
+def _execute(code: str, filename: str, namespace: dict[str, Any]) -> wire.Message:
+    _cache[filename] = (len(code), None, code.splitlines(keepends=True), filename)
+    try:
+        body, last = _compile(code, filename)
+    except Exception as error:  # noqa: BLE001  whatever a compiler raises, the code did not start
+        return _failed(error, filename, started=False)
+    try:
+        value = _evaluate(body, last, namespace)
+        display = None if value is None else _shown(value)
+    except SystemExit as error:
+        return _exited(error)
+    except BaseException as error:  # noqa: BLE001  a cell may raise what it likes
+        return _failed(error, filename, started=True)
+    return {} if display is None else {"display": display}
+
+
+def _compile(code: str, filename: str) -> tuple[CodeType | None, CodeType | None]:
+    """Return the cell's statements, and its last one apart if that is an expression."""
+    tree: Module = _parse(code, filename, "exec", PyCF_ONLY_AST, dont_inherit=True)
+    body, last = tree.body, None
+    if body and isinstance(body[-1], Expr):
+        last = compile(Expression(body[-1].value), filename, "eval", dont_inherit=True)
+        body = body[:-1]
+    module = Module(body=body, type_ignores=[])
+    return compile(module, filename, "exec", dont_inherit=True) if body else None, last
+
+
+def _evaluate(body: CodeType | None, last: CodeType | None, namespace: dict[str, Any]) -> object:
+    if body is not None:
+        exec(body, namespace)  # noqa: S102  this is the product
+    return None if last is None else eval(last, namespace)  # noqa: S307
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    if len(text) > _DISPLAY_CHARS:
+        half = _DISPLAY_CHARS // 2
+        left_out = len(text) - 2 * half
+        text = f"{text[:half]}\n... {left_out} characters left out ...\n{text[-half:]}"
+    return text
+
+
+def _exited(error: SystemExit) -> wire.Message:
+    """Answer for `sys.exit()`: the session lives on, and the code tells how it went."""
+    code = error.code
+    if code is None or code == 0:
+        return {"exit": 0}
+    if isinstance(code, int):
+        return {"exit": code & 0xFF}
+    with contextlib.suppress(Exception):
+        _say(f"{code}\n")
+    return {"exit": 1}
+
+
+def _failed(error: BaseException, filename: str, *, started: bool) -> wire.Message:
+    answer = {"error": report.describe(error, filename, started=started)}
+    error.__traceback__ = _trimmed(error.__traceback__) if started else None
+    try:
+        text = "".join(_format(type(error), error, error.__traceback__))
+    except Exception:  # noqa: BLE001  the cell may have taken `traceback` apart
+        text = f"{answer['error']['name']}: {answer['error']['message']}\n"
+    _say(text)
+    return answer
+
+
+def _trimmed(trace: TracebackType | None) -> TracebackType | None:
+    """Return the traceback from the first frame on that is not ours."""
+    while trace is not None and trace.tb_frame.f_code.co_filename == _here:
+        trace = trace.tb_next
+    return trace
+
+
+def _say(text: str) -> None:
+    """Write to stderr itself, whatever `sys.stderr` may be by now."""
+    _flush()
+    data = text.encode("utf-8", "backslashreplace")
+    with contextlib.suppress(OSError):
+        while data:
+            data = data[_write(2, data) :]
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+
+
+def _cpu_s() -> float:
+    own, children = _getrusage(RUSAGE_SELF), _getrusage(RUSAGE_CHILDREN)
+    return own[0] + own[1] + children[0] + children[1]
+
+
+def _settle() -> None:
+    """Stop listening to interrupts, and let out what the cell has written."""
+    _deaf()
+    _flush()

@@ -1,0 +1,149 @@
+"""The last steps before untrusted code: descriptors, limits, privileges, a clean interpreter."""
+
+import gc
+import io
+import os
+import resource
+import signal
+import sys
+from collections.abc import Callable
+
+from codeloop.sandbox.jail import cells, root, script, syscalls, wire
+
+Program = Callable[[], object]
+
+_MAX_STACK_BYTES = 64 * 1024 * 1024
+_STACK_BYTES = 8 * 1024 * 1024
+_OURS = "codeloop"
+
+
+def prepare(request: wire.Message, descriptors: list[int], bpf: bytes) -> Program:
+    """Turn this fork of a slot into a guest, and return the program that it is to run.
+
+    `descriptors` are the code (an unlinked file), stdin, stdout, stderr and the link to the host.
+    """
+    os.setsid()
+    link = _arrange(descriptors, int(request["open_files"]))
+    code = _read_code()
+    _mark_for_oom_killer()
+    _limit(request)
+    os.umask(0o022)
+    os.chdir(root.WORK)
+    _reset_signals()
+    syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
+    syscalls.drop_capabilities()
+    syscalls.install_filter(bpf)
+    _tidy_interpreter()
+    if request["mode"] == "script":
+        return script.prepare(code, link, asks=bool(request["interactive"]))
+    return cells.prepare(link, asks=bool(request["interactive"]))
+
+
+def _arrange(descriptors: list[int], open_files: int) -> int:
+    """Put the descriptors in their places, close all others, and return the link's number.
+
+    The code stays at 4 until it is read. The link goes to the highest number that the guest may
+    have, out of the way of programs that count on low ones.
+    """
+    high = min(open_files, resource.getrlimit(resource.RLIMIT_NOFILE)[1]) - 1
+    parked = [os.dup2(fd, 64 + at, inheritable=False) for at, fd in enumerate(descriptors)]
+    for at in range(3):
+        os.dup2(parked[1 + at], at)
+    os.dup2(parked[4], 3, inheritable=False)
+    os.dup2(parked[0], 4, inheritable=False)
+    syscalls.close_from(5)
+    os.dup2(3, high, inheritable=False)
+    os.close(3)
+    return high
+
+
+def _read_code() -> bytes:
+    size = os.fstat(4).st_size
+    pieces = []
+    offset = 0
+    while offset < size:
+        piece = os.pread(4, size - offset, offset)
+        pieces.append(piece)
+        offset += len(piece)
+    os.close(4)
+    return b"".join(pieces)
+
+
+def _mark_for_oom_killer() -> None:
+    """Have the kernel take guests first, and let the guest see its own /proc/self."""
+    syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
+    try:
+        descriptor = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
+    except OSError:  # no /proc here
+        return
+    try:
+        os.write(descriptor, b"1000")
+    finally:
+        os.close(descriptor)
+
+
+def _limit(request: wire.Message) -> None:
+    memory = int(request["memory_bytes"])
+    limits = {
+        resource.RLIMIT_AS: (memory, memory),
+        resource.RLIMIT_CORE: (0, 0),
+        resource.RLIMIT_FSIZE: (int(request["disk_bytes"]), int(request["disk_bytes"])),
+        resource.RLIMIT_MEMLOCK: (0, 0),
+        resource.RLIMIT_NOFILE: (int(request["open_files"]), int(request["open_files"])),
+        resource.RLIMIT_NPROC: (int(request["processes"]) + 1, int(request["processes"]) + 1),
+        resource.RLIMIT_STACK: (_STACK_BYTES, _MAX_STACK_BYTES),
+    }
+    if request["mode"] == "script":  # soft below hard, so that SIGXCPU and not SIGKILL ends it
+        seconds = int(float(request["cpu_s"])) + 1
+        limits[resource.RLIMIT_CPU] = (seconds, seconds + 1)
+    for kind, (soft, hard) in limits.items():
+        _set_limit(kind, soft, hard)
+
+
+def _set_limit(kind: int, soft: int, hard: int) -> None:
+    """Set a limit, or leave it where the host's own is lower."""
+    bound = resource.getrlimit(kind)[1]
+    if bound != resource.RLIM_INFINITY:
+        soft, hard = min(soft, bound), min(hard, bound)
+    resource.setrlimit(kind, (soft, hard))
+
+
+def _reset_signals() -> None:
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # as Python itself starts
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _tidy_interpreter() -> None:
+    """Make the interpreter look as if it had just been started on its own."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == _OURS]:
+        del sys.modules[name]
+    sys.path.insert(0, root.WORK)
+    errors = {"stdin": "strict", "stdout": "strict", "stderr": "backslashreplace"}
+    for descriptor, name in enumerate(errors):
+        stream = _stream(descriptor, "w" if descriptor else "r", errors[name])
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+    main = vars(sys.modules["__main__"])
+    main.clear()
+    main.update(
+        __name__="__main__",
+        __doc__=None,
+        __package__=None,
+        __loader__=None,
+        __spec__=None,
+        __builtins__=sys.modules["builtins"],
+    )
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:  # its generator was seeded before the fork
+        numpy.random.seed()
+    gc.enable()
+
+
+def _stream(descriptor: int, mode: str, errors: str) -> io.TextIOWrapper:
+    """Return a standard stream; lines go out as they end, so that a killed run shows its last."""
+    raw = io.FileIO(descriptor, mode, closefd=False)
+    raw.name = ("<stdin>", "<stdout>", "<stderr>")[descriptor]
+    buffer = io.BufferedReader(raw) if mode == "r" else io.BufferedWriter(raw)
+    newline = None if mode == "r" else "\n"
+    return io.TextIOWrapper(buffer, "utf-8", errors, newline, line_buffering=mode == "w")

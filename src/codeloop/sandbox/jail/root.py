@@ -1,0 +1,154 @@
+"""The private root: a small read-only tree of binds that holds nothing of the host's own data."""
+
+# ruff: noqa: PTH101, PTH102, PTH103, PTH110, PTH112, PTH114, PTH115, PTH118, PTH120, PTH123, PTH211  (pathlib is slow to import)
+
+import os
+import sys
+
+from codeloop.sandbox.jail import syscalls
+from codeloop.sandbox.jail.syscalls import MS_BIND, MS_NODEV, MS_NOSUID, MS_RDONLY, MS_REC
+
+WORK = "/work"
+PACKAGES = "/opt/packages"  # where the guest finds the packages that the host lends it
+
+_TMP = "/tmp"  # noqa: S108  the guest's own
+_SHM = "/dev/shm"  # noqa: S108  the guest's own
+_STAGE = _TMP  # covered by a mount of ours that only this process sees
+_OLD = "/old"
+_NEW = "/new"
+_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+_DEVICES = ("null", "zero", "full", "random", "urandom")
+_SHOWN = ("ld.so.cache", "localtime", "alternatives", "fonts")
+_WRITTEN = {
+    "passwd": "guest:x:1000:1000:guest:/work:/bin/sh\n",
+    "group": "guest:x:1000:\n",
+    "hosts": "127.0.0.1 localhost\n",
+    "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
+}
+_LINKS = {
+    "fd": "/proc/self/fd",
+    "stdin": "/proc/self/fd/0",
+    "stdout": "/proc/self/fd/1",
+    "stderr": "/proc/self/fd/2",
+}
+_READ_ONLY = MS_RDONLY | MS_NOSUID | MS_NODEV
+_COVERED = (WORK, _TMP, "/proc", "/dev")  # a slot mounts its own there
+
+
+def enter(packages: str | None) -> None:
+    """Make a private root and move into it; needs a mount namespace of our own.
+
+    Raises:
+        OSError: a mount failed.
+        ValueError: Python lies where the guest's own directories have to be.
+    """
+    syscalls.mount("none", "/", "", syscalls.MS_PRIVATE | MS_REC)
+    syscalls.mount("tmpfs", _STAGE, "tmpfs", MS_NOSUID, "mode=755,size=1m")
+    os.mkdir(_STAGE + _OLD)
+    os.mkdir(_STAGE + _NEW)
+    syscalls.pivot_root(_STAGE, _STAGE + _OLD)
+    os.chdir("/")
+    syscalls.mount("tmpfs", _NEW, "tmpfs", MS_NOSUID, "mode=755,size=4m")
+    _fill(packages)
+    os.chdir(_NEW)
+    syscalls.pivot_root(".", ".")
+    syscalls.umount(".")
+    os.chdir("/")
+    syscalls.restrict_mounts("/", _READ_ONLY, recursive=False)
+
+
+def _fill(packages: str | None) -> None:
+    for path in _SYSTEM:
+        _show_system(path)
+    for path in sorted({sys.base_prefix, sys.base_exec_prefix}):
+        _show_python(path)
+    if packages:
+        _bind(_OLD + packages, _NEW + PACKAGES)
+    for name in ("proc", "work", "tmp", "dev/shm", "etc"):
+        os.makedirs(f"{_NEW}/{name}")
+    syscalls.mount(f"{_OLD}/proc", f"{_NEW}/proc", "", MS_BIND | MS_REC)
+    for name in _DEVICES:
+        _bind(f"{_OLD}/dev/{name}", f"{_NEW}/dev/{name}", MS_RDONLY | MS_NOSUID)
+    for name, target in _LINKS.items():
+        os.symlink(target, f"{_NEW}/dev/{name}")
+    for name in _SHOWN:
+        _show_setting(name)
+    for name, text in _WRITTEN.items():
+        with open(f"{_NEW}/etc/{name}", "w", encoding="utf-8") as file:
+            file.write(text)
+
+
+def _show_system(path: str) -> None:
+    if os.path.islink(_OLD + path):
+        os.symlink(os.readlink(_OLD + path), _NEW + path)
+    elif os.path.isdir(_OLD + path):
+        _bind(_OLD + path, _NEW + path)
+
+
+def _show_python(path: str) -> None:
+    """Bind a directory of Python's own, unless it is there already."""
+    if not os.path.isdir(_OLD + path) or path == "/" or path.startswith("/usr/") or path == "/usr":
+        return
+    if any(path == covered or path.startswith(covered + "/") for covered in _COVERED):
+        msg = f"Python lies under {path}, which the jail covers; use one that is elsewhere"
+        raise ValueError(msg)
+    if not os.path.isdir(_NEW + path):
+        _bind(_OLD + path, _NEW + path)
+
+
+def _show_setting(name: str) -> None:
+    """Bind a file or directory of /etc, following a link to where it really is."""
+    source = f"{_OLD}/etc/{name}"
+    for _ in range(8):
+        if not os.path.islink(source):
+            break
+        source = _OLD + os.path.normpath(
+            os.path.join(os.path.dirname(source)[len(_OLD) :], os.readlink(source))
+        )
+    if os.path.exists(source):
+        _bind(source, f"{_NEW}/etc/{name}")
+
+
+def _bind(source: str, target: str, flags: int = _READ_ONLY) -> None:
+    if os.path.isdir(source):
+        os.makedirs(target, exist_ok=True)
+    else:
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        os.close(os.open(target, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644))
+    syscalls.mount(source, target, "", MS_BIND | MS_REC)
+    syscalls.restrict_mounts(target, flags, recursive=True)
+
+
+def mount_disk(size: int, files: int) -> None:
+    """Give a slot an empty disk: /work, /tmp and /dev/shm, in one file system with one limit."""
+    flags = MS_NOSUID | MS_NODEV
+    syscalls.mount("disk", _TMP, "tmpfs", flags, f"size={size},nr_inodes={files},mode=755")
+    for name, target, mode in (("work", WORK, 0o755), ("shm", _SHM, 0o1777), ("tmp", _TMP, 0o1777)):
+        os.mkdir(f"{_TMP}/{name}")
+        os.chmod(f"{_TMP}/{name}", mode)
+        syscalls.mount(f"{_TMP}/{name}", target, "", MS_BIND)
+
+
+def unmount_disk() -> None:
+    """Throw a slot's disk away with all that is on it."""
+    for target in (_TMP, _SHM, WORK, _TMP):  # /tmp twice: the bind, then the disk itself
+        syscalls.umount(target)
+
+
+def disk_is_full() -> bool:
+    """Return whether a slot's disk has no room for another page, or another file."""
+    disk = os.statvfs(WORK)
+    return disk.f_bavail == 0 or disk.f_favail == 0
+
+
+def mount_proc() -> bool:
+    """Mount the slot's own /proc; where that can't be had leave it empty. Return which."""
+    flags = MS_NOSUID | MS_NODEV | syscalls.MS_NOEXEC
+    for options in ("hidepid=2,subset=pid", "hidepid=2"):
+        try:
+            syscalls.mount("proc", "/proc", "proc", flags, options)
+        except OSError:  # an older kernel, or a container that hides parts of /proc
+            continue
+        return True
+    syscalls.mount("none", "/proc", "tmpfs", flags | MS_RDONLY, "size=4k")
+    return False

@@ -1,0 +1,263 @@
+"""Pid 1 of a session's namespaces: starts the guest, watches it, ends it and all its kin."""
+
+import contextlib
+import gc
+import os
+import signal
+import time
+from _socket import sethostname, socket
+from collections.abc import Callable
+from resource import RUSAGE_CHILDREN, getrusage
+from select import POLLIN, poll
+
+from codeloop.sandbox.jail import guest, root, sample, syscalls, wire
+
+GUEST_ID = 1000
+_CONTROL = 3
+_SAMPLE_S = 0.02
+_IDLE_SAMPLE_S = 1.0
+_WALL_SLACK_S = 1.0  # the host keeps the time; this is for a host that does not look
+_KIB = 1024
+
+Program = Callable[[], object]
+
+
+def start(control: int, ids: tuple[int, int], request: wire.Message, bpf: bytes) -> Program:
+    """Set up the namespaces that this process was born into, and serve its session."""
+    gc.disable()
+    os.dup2(control, _CONTROL, inheritable=False)
+    syscalls.close_from(_CONTROL + 1)
+    link = socket(fileno=_CONTROL)
+    try:
+        syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)  # or the next files belong to root
+        map_ids(*ids)
+        syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
+        syscalls.drop_bounding_set()
+        sethostname("codeloop")
+        has_proc = root.mount_proc()
+        disk = int(request["disk"]), int(request["files"])
+        root.mount_disk(*disk)
+    except OSError as error:
+        wire.send(link, {"op": "broken", "error": str(error), "errno": error.errno})
+        os._exit(1)
+    wire.send(link, {"op": "up", "proc": has_proc})
+    return _Slot(link, disk, bpf, has_proc=has_proc).serve()
+
+
+def map_ids(uid: int, gid: int) -> None:
+    """Map one user and one group into the user namespace that this process is in."""
+    for name, text in (
+        ("setgroups", "deny"),
+        ("gid_map", f"{GUEST_ID} {gid} 1"),
+        ("uid_map", f"{GUEST_ID} {uid} 1"),
+    ):
+        descriptor = os.open(f"/proc/self/{name}", os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(descriptor, text.encode())
+        finally:
+            os.close(descriptor)
+
+
+class _Slot:
+    """One session's pid 1: a server of the host's requests, and the guest's parent."""
+
+    def __init__(self, link: socket, disk: tuple[int, int], bpf: bytes, *, has_proc: bool) -> None:
+        self.link = link
+        self.disk = disk
+        self.bpf = bpf
+        self.has_proc = has_proc
+        self.guest = 0  # its pid, 0 if there is none
+        self.process = -1  # its pidfd
+        self.watch: _Watch | None = None
+        self.reason: str | None = None  # why we killed it
+        self.peak = sample.Sample(0.0, 0, 0)
+        self._serves: dict[str, Callable[[wire.Message, list[int]], None]] = {
+            "watch": self._watch,
+            "settle": self._settle,
+            "interrupt": self._interrupt,
+            "kill": self._end,
+            "put": self._put,
+            "clean": self._clean,
+        }
+
+    def serve(self) -> Program:
+        """Serve until the host goes; return only in a guest's process, with its program."""
+        while True:
+            events = poll()
+            events.register(self.link, POLLIN)
+            if self.guest:
+                events.register(self.process, POLLIN)
+            ready = {descriptor for descriptor, _ in events.poll(self._patience_ms())}
+            if self.process in ready:
+                self._bury()
+            elif self.guest:
+                self._check()
+            if _CONTROL in ready:
+                program = self._answer()
+                if program is not None:
+                    return program
+
+    def _patience_ms(self) -> int | None:
+        if not self.guest:
+            return None
+        return int(1000 * (_SAMPLE_S if self.watch else _IDLE_SAMPLE_S))
+
+    def _answer(self) -> Program | None:
+        try:
+            request, descriptors = wire.receive(self.link)
+        except (EOFError, OSError):
+            os._exit(0)  # and the kernel ends all that is in the namespace
+        if request["op"] == "start":
+            return self._start(request, descriptors)
+        self._serves[request["op"]](request, descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        return None
+
+    def _watch(self, request: wire.Message, _: list[int]) -> None:
+        self.watch = _Watch(request, self._cpu_s())
+
+    def _settle(self, _: wire.Message, __: list[int]) -> None:
+        self._check()
+        wire.send(self.link, {"op": "settled", **self._measured()})
+        self.watch = None
+
+    def _interrupt(self, _: wire.Message, __: list[int]) -> None:
+        if self.guest:
+            os.kill(self.guest, signal.SIGINT)
+        wire.send(self.link, {"op": "interrupted"})
+
+    def _end(self, _: wire.Message, __: list[int]) -> None:
+        if self.guest:
+            self._kill("host")
+
+    def _put(self, request: wire.Message, descriptors: list[int]) -> None:
+        error = _put(str(request["name"]), descriptors[0])
+        wire.send(self.link, {"op": "put", "error": error})
+
+    def _clean(self, _: wire.Message, __: list[int]) -> None:
+        root.unmount_disk()
+        root.mount_disk(*self.disk)
+
+    def _start(self, request: wire.Message, descriptors: list[int]) -> Program | None:
+        self.reason = None
+        self.peak = sample.Sample(0.0, 0, 0)
+        pid = os.fork()
+        if pid == 0:
+            self.link.detach()
+            return guest.prepare(request, descriptors, self.bpf)
+        self.guest = pid
+        self.process = os.pidfd_open(pid)
+        self.watch = _Watch(request, self._cpu_s()) if request["mode"] == "script" else None
+        for descriptor in descriptors:
+            os.close(descriptor)
+        return None
+
+    def _check(self) -> None:
+        """Measure the guest and its kin, and kill them if they are past a limit."""
+        if not self.has_proc or not self.guest:
+            return
+        now = sample.take()
+        memory = now.memory_bytes
+        limit = self.watch.memory_bytes if self.watch else 0
+        if limit and memory > limit and now.tasks > 1:
+            memory = min(memory, sample.proportional_bytes() or memory)
+        self.peak = sample.Sample(0.0, max(self.peak[1], memory), max(self.peak[2], now.tasks))
+        if self.watch is None or self.reason is not None:
+            return
+        if memory > limit:
+            self._kill("memory")
+        elif self._cpu_s(now) - self.watch.cpu_before_s > self.watch.cpu_s:
+            self._kill("cpu")
+        elif time.monotonic() > self.watch.deadline:
+            self._kill("wall")
+
+    def _cpu_s(self, now: sample.Sample | None = None) -> float:
+        """Return the processor time of all guests so far, dead and alive."""
+        dead = getrusage(RUSAGE_CHILDREN)
+        if now is None and self.guest and self.has_proc:
+            now = sample.take()
+        return dead.ru_utime + dead.ru_stime + (now.cpu_s if now else 0.0)
+
+    def _kill(self, reason: str) -> None:
+        self.reason = self.reason or reason
+        with contextlib.suppress(ProcessLookupError):  # it ended just now
+            os.kill(-1, signal.SIGKILL)
+
+    def _bury(self) -> None:
+        """End all that the guest left behind, wait until it is gone, and report."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(-1, signal.SIGKILL)
+        status = 0
+        memory = self.peak.memory_bytes
+        while True:
+            try:
+                pid, code, usage = os.wait4(-1, 0)
+            except ChildProcessError:
+                break
+            memory = max(memory, usage.ru_maxrss * _KIB)
+            if pid == self.guest:
+                status = code
+        self.peak = self.peak._replace(memory_bytes=memory)
+        self.guest = 0
+        os.close(self.process)
+        self.process = -1
+        ended = os.waitstatus_to_exitcode(status)
+        wire.send(
+            self.link,
+            {
+                "op": "ended",
+                "code": ended if ended >= 0 else None,
+                "signal": -ended if ended < 0 else None,
+                "reason": self.reason,
+                **self._measured(),
+            },
+        )
+        self.watch = None
+
+    def _measured(self) -> wire.Message:
+        before = self.watch.cpu_before_s if self.watch else self._cpu_s()
+        return {
+            "cpu_s": self._cpu_s() - before,
+            "memory_bytes": self.peak.memory_bytes,
+            "tasks": self.peak.tasks,
+            "disk_full": root.disk_is_full(),
+        }
+
+
+class _Watch:
+    """The limits of the run in progress, and where its measures began."""
+
+    def __init__(self, request: wire.Message, cpu_before_s: float) -> None:
+        self.cpu_s = float(request["cpu_s"])
+        self.memory_bytes = int(request["memory_bytes"])
+        self.deadline = time.monotonic() + float(request["wall_s"]) + _WALL_SLACK_S
+        self.cpu_before_s = cpu_before_s
+
+
+def _put(name: str, source: int) -> str | None:
+    """Copy an open file into the work directory; return what went wrong, if anything.
+
+    The guest may have planted a link under the name: it is removed, never followed.
+    """
+    directory = os.open(root.WORK, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=directory)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        target = os.open(name, flags, 0o644, dir_fd=directory)
+    except OSError as error:
+        return str(error)
+    finally:
+        os.close(directory)
+    offset = 0
+    try:
+        while sent := os.sendfile(target, source, offset, 1 << 24):
+            offset += sent
+    except OSError as error:
+        return str(error)
+    finally:
+        os.close(target)
+    return None

@@ -1,0 +1,153 @@
+"""The system calls for which Python has no function, bound with ctypes."""
+
+import ctypes
+import os
+import struct
+
+CLONE_NEWTIME = 0x00000080
+CLONE_NEWNS = 0x00020000
+CLONE_NEWCGROUP = 0x02000000
+CLONE_NEWUTS = 0x04000000
+CLONE_NEWIPC = 0x08000000
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
+
+MS_RDONLY = 1
+MS_NOSUID = 2
+MS_NODEV = 4
+MS_NOEXEC = 8
+MS_REMOUNT = 32
+MS_BIND = 4096
+MS_REC = 16384
+MS_PRIVATE = 1 << 18
+MNT_DETACH = 2
+
+PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
+PR_SET_SECCOMP = 22
+PR_CAPBSET_DROP = 24
+PR_SET_NO_NEW_PRIVS = 38
+SECCOMP_MODE_FILTER = 2
+
+_AT_FDCWD = -100
+_AT_RECURSIVE = 0x8000
+_MOUNT_ATTR = {MS_RDONLY: 1, MS_NOSUID: 2, MS_NODEV: 4}
+_SIGCHLD = 17
+_CAPABILITY_VERSION_3 = 0x20080522
+
+# The numbers that we call ourselves, on x86_64 and on aarch64.
+_CALLED = {
+    "x86_64": {"clone": 56, "pivot_root": 155, "capset": 126},
+    "aarch64": {"clone": 220, "pivot_root": 41, "capset": 91},
+}
+_MOUNT_SETATTR = 442  # the same everywhere, as all calls since Linux 5.1
+_CLOSE_RANGE = 436
+
+# PyDLL keeps the GIL held, which a call that forks the interpreter needs.
+_libc = ctypes.PyDLL(None, use_errno=True)
+_libc.syscall.restype = ctypes.c_long
+
+
+def _syscall(number: int, *args: int | bytes | ctypes.Array[ctypes.c_char]) -> int:
+    words = [ctypes.c_long(arg) if isinstance(arg, int) else arg for arg in args]
+    result: int = _libc.syscall(ctypes.c_long(number), *words)
+    if result < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return result
+
+
+def _number(name: str) -> int:
+    return _CALLED[os.uname().machine][name]
+
+
+def _checked(result: int, what: str) -> None:
+    if result != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code), what)
+
+
+def unshare(flags: int) -> None:
+    """Move this process into new namespaces."""
+    _checked(_libc.unshare(flags), "unshare")
+
+
+def clone(flags: int) -> int:
+    """Fork this interpreter into new namespaces; return the child's pid, or 0 in the child."""
+    python = ctypes.pythonapi
+    python.PyOS_BeforeFork()
+    try:
+        pid = _syscall(_number("clone"), flags | _SIGCHLD, 0, 0, 0, 0)
+    except OSError:
+        python.PyOS_AfterFork_Parent()
+        raise
+    if pid == 0:
+        python.PyOS_AfterFork_Child()
+    else:
+        python.PyOS_AfterFork_Parent()
+    return pid
+
+
+def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = "") -> None:
+    """Mount something; the arguments are as in the manual."""
+    result = _libc.mount(
+        source.encode(),
+        target.encode(),
+        kind.encode() or None,
+        ctypes.c_ulong(flags),
+        data.encode() or None,
+    )
+    _checked(result, target)
+
+
+def umount(target: str) -> None:
+    """Take the topmost mount off `target`, though it be in use."""
+    _checked(_libc.umount2(target.encode(), MNT_DETACH), target)
+
+
+def pivot_root(new: str, old: str) -> None:
+    """Make `new` the root and put the old root at `old`."""
+    _syscall(_number("pivot_root"), new.encode(), old.encode())
+
+
+def restrict_mounts(target: str, flags: int, *, recursive: bool) -> None:
+    """Add MS_RDONLY, MS_NOSUID and MS_NODEV of `flags` to the mount, and to those below it."""
+    wanted = sum(value for flag, value in _MOUNT_ATTR.items() if flags & flag)
+    attributes = struct.pack("=QQQQ", wanted, 0, 0, 0)
+    below = _AT_RECURSIVE if recursive else 0
+    _syscall(_MOUNT_SETATTR, _AT_FDCWD, target.encode(), below, attributes, len(attributes))
+
+
+def prctl(option: int, value: int = 0, pointer: int = 0) -> None:
+    """Change a setting of this process."""
+    words = (ctypes.c_ulong(word) for word in (value, pointer, 0, 0))
+    _checked(_libc.prctl(option, *words), f"prctl {option}")
+
+
+def drop_capabilities() -> None:
+    """Give up every capability of this process."""
+    header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
+    _syscall(_number("capset"), header, bytes(24))
+
+
+def drop_bounding_set() -> None:
+    """Make sure that no program started from here on can regain a capability."""
+    for capability in range(64):
+        try:
+            prctl(PR_CAPBSET_DROP, capability)
+        except OSError:  # beyond the last one that this kernel knows
+            return
+
+
+def close_from(first: int) -> None:
+    """Close every descriptor from `first` on."""
+    _syscall(_CLOSE_RANGE, first, 0xFFFFFFFF, 0)
+
+
+def install_filter(program: bytes) -> None:
+    """Install a seccomp filter, given as packed instructions of 8 bytes each."""
+    code = ctypes.create_string_buffer(program, len(program))
+    filter_ = struct.pack("@HP", len(program) // 8, ctypes.addressof(code))
+    buffer = ctypes.create_string_buffer(filter_, len(filter_))
+    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.addressof(buffer))

@@ -1,0 +1,106 @@
+"""Messages between host and jail: JSON in packets with descriptors, or in frames on a stream.
+
+The encoder and the decoder are the C halves of `json`, so that a guest that takes the Python
+halves apart does not take its own kernel's voice away.
+"""
+
+import json.encoder
+import os
+import struct
+from _socket import CMSG_SPACE, MSG_CMSG_CLOEXEC, SCM_RIGHTS, SOL_SOCKET, socket
+from collections.abc import Callable, Sequence
+from typing import Any
+
+Message = dict[str, Any]
+
+PACKET_BYTES = 64 * 1024
+FRAME_BYTES = 8 * 1024 * 1024  # the longest answer of a guest that the host will read
+HEADER = struct.Struct("=I")
+
+_MAX_DESCRIPTORS = 8
+
+_scan: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
+_encode: Callable[[Message, int], tuple[str, ...]] = json.encoder.c_make_encoder(  # type: ignore[attr-defined]
+    None, None, json.encoder.encode_basestring_ascii, None, ":", ",", False, False, True
+)
+_join = "".join
+_read = os.read
+_write = os.write
+
+
+def encode(message: Message) -> bytes:
+    """Return a message as JSON text in ASCII."""
+    return _join(_encode(message, 0)).encode()
+
+
+def decode(data: bytes) -> Message:
+    """Return the message of a JSON text.
+
+    Raises:
+        ValueError: it is not one JSON object.
+    """
+    text = data.decode("ascii")
+    try:
+        message, end = _scan(text, 0)
+    except (StopIteration, RecursionError) as error:
+        raise ValueError(text[:80]) from error
+    if end != len(text) or type(message) is not dict:
+        raise ValueError(text[:80])
+    return message
+
+
+def send(link: socket, message: Message, descriptors: Sequence[int] = ()) -> None:
+    """Send one packet, with copies of open descriptors."""
+    rights = struct.pack(f"{len(descriptors)}i", *descriptors)
+    ancillary = [(SOL_SOCKET, SCM_RIGHTS, rights)] if descriptors else []
+    link.sendmsg([encode(message)], ancillary)
+
+
+def receive(link: socket) -> tuple[Message, list[int]]:
+    """Return the next packet and the descriptors that came with it.
+
+    Raises:
+        EOFError: the other side has gone.
+    """
+    space = CMSG_SPACE(4 * _MAX_DESCRIPTORS)
+    data, ancillary, _, _ = link.recvmsg(PACKET_BYTES, space, MSG_CMSG_CLOEXEC)
+    if not data:
+        raise EOFError
+    descriptors: list[int] = []
+    for _, _, rights in ancillary:
+        whole = len(rights) - len(rights) % 4
+        descriptors += struct.unpack(f"{whole // 4}i", rights[:whole])
+    return decode(data), descriptors
+
+
+def frame(message: Message) -> bytes:
+    """Return a message as a frame: its length, then its text."""
+    body = encode(message)
+    return HEADER.pack(len(body)) + body
+
+
+def write_frame(descriptor: int, message: Message) -> None:
+    """Write a frame to a blocking stream."""
+    rest = memoryview(frame(message))
+    while rest:
+        rest = rest[_write(descriptor, rest) :]
+
+
+def read_frame(descriptor: int) -> Message:
+    """Return the next message of a blocking stream.
+
+    Raises:
+        EOFError: the other side has gone.
+    """
+    (size,) = HEADER.unpack(_read_exactly(descriptor, HEADER.size))
+    return decode(_read_exactly(descriptor, size))
+
+
+def _read_exactly(descriptor: int, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        piece = _read(descriptor, size - len(data))
+        if not piece:
+            raise EOFError
+        data += piece
+    return data

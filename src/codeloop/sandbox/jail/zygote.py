@@ -1,0 +1,123 @@
+"""The first process of a sandbox: enters the private root once, then forks a slot when asked."""
+
+import gc
+import os
+import signal
+import sys
+from _socket import socket
+from collections.abc import Callable
+from select import POLLIN, poll
+
+from codeloop.sandbox.jail import root, seccomp, slot, syscalls, wire
+
+NOBODY = 65534
+_SLOT_NAMESPACES = (
+    syscalls.CLONE_NEWUSER
+    | syscalls.CLONE_NEWPID
+    | syscalls.CLONE_NEWNS
+    | syscalls.CLONE_NEWNET
+    | syscalls.CLONE_NEWIPC
+    | syscalls.CLONE_NEWUTS
+    | syscalls.CLONE_NEWCGROUP
+)
+# What most programs import, so that they find it warm.
+_PRELOAD = (
+    "ast", "bisect", "collections", "copy", "dataclasses", "functools", "heapq", "itertools",
+    "math", "operator", "random", "re", "string", "traceback", "typing",
+)  # fmt: skip
+
+
+def serve(
+    descriptor: int, host_pid: int, packages: str | None, preload: tuple[str, ...]
+) -> Callable[[], object]:
+    """Serve until the host goes; return only in a guest's process, with its program."""
+    link = socket(fileno=descriptor)
+    stage = "start"
+    try:
+        host = os.pidfd_open(host_pid)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # slots need no burial
+        stage = "namespace"
+        uid = _enter_namespace()
+        stage = "root"
+        root.enter(packages)
+        if uid == 0:
+            _become_nobody()
+        stage = "preload"
+        bpf = seccomp.build_filter()
+        _preload(packages, preload)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        code = getattr(error, "errno", None)
+        wire.send(
+            link, {"error": f"{type(error).__name__}: {error}", "stage": stage, "errno": code}
+        )
+        os._exit(1)
+    wire.send(link, {"ready": True})
+    gc.collect()
+    gc.freeze()
+    return _serve_slots(link, host, bpf)
+
+
+def _enter_namespace() -> int:
+    """Get a mount namespace of our own: as root, or else as root of a new user namespace.
+
+    Return the uid before: 0 means that real root's powers are still to be given up.
+    """
+    uid, gid = os.geteuid(), os.getegid()
+    if uid == 0:
+        try:
+            syscalls.unshare(syscalls.CLONE_NEWNS)
+        except PermissionError:  # root without CAP_SYS_ADMIN, as in a plain container
+            _become_nobody()
+            uid = gid = NOBODY
+        else:
+            return 0
+    syscalls.unshare(syscalls.CLONE_NEWUSER | syscalls.CLONE_NEWNS)
+    slot.map_ids(uid, gid)
+    return uid
+
+
+def _become_nobody() -> None:
+    """Give up real root, for which the kernel does not count processes."""
+    os.setgroups([])
+    os.setresgid(NOBODY, NOBODY, NOBODY)
+    os.setresuid(NOBODY, NOBODY, NOBODY)
+
+
+def _preload(packages: str | None, preload: tuple[str, ...]) -> None:
+    import site  # noqa: PLC0415  -S left out its work; what programs expect of it is done here
+
+    site.setquit()
+    site.setcopyright()
+    site.sethelper()
+    if packages:
+        sys.path.append(root.PACKAGES)
+    for name in (*_PRELOAD, *preload):
+        __import__(name)
+
+
+def _serve_slots(link: socket, host: int, bpf: bytes) -> Callable[[], object]:
+    ids = os.geteuid(), os.getegid()
+    events = poll()
+    events.register(link, POLLIN)
+    events.register(host, POLLIN)
+    while True:
+        if any(descriptor == host for descriptor, _ in events.poll()):
+            os._exit(0)
+        try:
+            request, descriptors = wire.receive(link)
+        except (EOFError, OSError):
+            os._exit(0)
+        control = descriptors[0]
+        try:
+            pid = syscalls.clone(_SLOT_NAMESPACES)
+        except OSError as error:
+            wire.send(link, {"error": str(error), "errno": error.errno})
+            os.close(control)
+            continue
+        if pid == 0:
+            return slot.start(control, ids, request, bpf)
+        os.close(control)
+        process = os.pidfd_open(pid)
+        wire.send(link, {"pid": pid}, [process])
+        os.close(process)

@@ -1,0 +1,171 @@
+"""The host's ends of a slot and of a guest: sockets, pipes and process descriptors."""
+
+import contextlib
+import fcntl
+import os
+import select
+import signal
+import socket
+from dataclasses import dataclass, field
+
+from codeloop.core.errors import SandboxError
+from codeloop.core.execution import ExecutionLimits
+from codeloop.sandbox.jail import wire
+
+_END_TIMEOUT_S = 5.0
+_DAY_S = 86_400.0
+_SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+
+
+class Slot:
+    """A session's pid 1, seen from the host."""
+
+    def __init__(self, control: socket.socket, process: int) -> None:
+        self.control = control
+        self.process = process  # a pidfd
+
+    def send(self, message: wire.Message, descriptors: tuple[int, ...] = ()) -> None:
+        """Send a request.
+
+        Raises:
+            SandboxError: the slot has gone.
+        """
+        try:
+            wire.send(self.control, message, descriptors)
+        except OSError as error:
+            raise _gone() from error
+
+    def receive(self) -> wire.Message:
+        """Return the slot's next message, waiting for it.
+
+        Raises:
+            SandboxError: the slot has gone, or broke as it was set up.
+        """
+        try:
+            message, _ = wire.receive(self.control)
+        except (EOFError, OSError) as error:
+            raise _gone() from error
+        if message["op"] == "broken":
+            msg = f"a session could not be set up: {message['error']}"
+            raise SandboxError(msg)
+        return message
+
+    def await_message(self, op: str, *, timeout_s: float = _END_TIMEOUT_S) -> wire.Message:
+        """Return the next message of one kind, passing over others.
+
+        Raises:
+            SandboxError: the slot has gone, or does not answer.
+        """
+        while select.select([self.control], [], [], timeout_s)[0]:
+            message = self.receive()
+            if message["op"] == op:
+                return message
+        msg = f"the sandbox did not answer for {timeout_s:.0f} s"
+        raise SandboxError(msg)
+
+    def has_reported(self, op: str) -> bool:
+        """Read what the slot has said by itself; return whether a message of one kind was there."""
+        seen = False
+        while select.select([self.control], [], [], 0)[0]:
+            seen = self.receive()["op"] == op or seen
+        return seen
+
+    def close(self) -> None:
+        """Kill all that is in the slot, and wait until it is gone."""
+        if self.process < 0:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.process, signal.SIGKILL)
+        select.select([self.process], [], [], _END_TIMEOUT_S)
+        os.close(self.process)
+        self.process = -1
+        self.control.close()
+
+
+def _gone() -> SandboxError:
+    return SandboxError("the sandbox's own process has ended")
+
+
+@dataclass(slots=True)
+class Guest:
+    """The host's ends of a guest's streams."""
+
+    link: socket.socket
+    stdout: int
+    stderr: int
+    sequence: int = field(default=0)
+
+    def close(self) -> None:
+        self.link.close()
+        for descriptor in (self.stdout, self.stderr):
+            os.close(descriptor)
+
+    def discard_output(self) -> None:
+        """Throw away what was written while no run was in progress."""
+        for descriptor in (self.stdout, self.stderr):
+            with contextlib.suppress(BlockingIOError):
+                os.read(descriptor, 1 << 20)
+
+
+def start_guest(
+    slot: Slot,
+    limits: ExecutionLimits,
+    *,
+    script: bytes | None,
+    stdin: bytes = b"",
+    interactive: bool = False,
+) -> Guest:
+    """Start a guest: for one script, or for cells if `script` is None.
+
+    Raises:
+        SandboxError: the slot has gone.
+    """
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    out_read, out_write = os.pipe2(os.O_CLOEXEC)
+    err_read, err_write = os.pipe2(os.O_CLOEXEC)
+    code = _unlinked_file(script or b"")
+    source = _unlinked_file(stdin) if stdin else os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    for descriptor in (out_read, err_read):
+        os.set_blocking(descriptor, False)
+    ours.setblocking(False)
+    guest = Guest(ours, out_read, err_read)
+    theirs_all = (code, source, out_write, err_write, theirs.fileno())
+    message = {
+        "op": "start",
+        "mode": "cells" if script is None else "script",
+        "interactive": interactive,
+        "processes": limits.processes,
+        "disk_bytes": limits.disk_bytes,
+        "open_files": limits.open_files,
+        **watch_fields(limits, interactive=interactive),
+    }
+    try:
+        slot.send(message, theirs_all)
+    except SandboxError:
+        guest.close()
+        raise
+    finally:
+        theirs.close()
+        for descriptor in theirs_all[:-1]:
+            os.close(descriptor)
+    return guest
+
+
+def watch_fields(limits: ExecutionLimits, *, interactive: bool) -> wire.Message:
+    """Return what a slot has to know to watch a run."""
+    return {
+        "cpu_s": limits.cpu_s,
+        "wall_s": _DAY_S if interactive else limits.wall_s,  # people take their time
+        "memory_bytes": limits.memory_bytes,
+    }
+
+
+def _unlinked_file(data: bytes) -> int:
+    """Return a descriptor of a file in memory that no one can write to or enlarge."""
+    descriptor = os.memfd_create("data", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
+    return descriptor

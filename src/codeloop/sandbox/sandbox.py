@@ -1,0 +1,79 @@
+"""A sandbox: one zygote, and the sessions forked from it."""
+
+import threading
+import weakref
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from codeloop.core.execution import ExecutionLimits
+from codeloop.sandbox.launch import Zygote
+from codeloop.sandbox.link import Slot
+from codeloop.sandbox.session import SandboxSession
+
+
+class Sandbox:
+    """Opens sessions; may be used from many threads at once."""
+
+    def __init__(self, guest_packages: Path | None, preload: tuple[str, ...]) -> None:
+        self._guest_packages = guest_packages
+        self._preload = preload
+        self._lock = threading.Lock()
+        self._sessions: weakref.WeakSet[SandboxSession] = weakref.WeakSet()
+        self._zygote = Zygote(guest_packages, preload)
+
+    def open_session(
+        self,
+        *,
+        stateful: bool,
+        interactive: bool = False,
+        limits: ExecutionLimits = ExecutionLimits(),
+    ) -> SandboxSession:
+        """Return a new session; `interactive` lets its code call `input()`.
+
+        Raises:
+            SandboxError: the kernel refuses another one.
+        """
+        session = SandboxSession(
+            self._open_slot, stateful=stateful, interactive=interactive, limits=limits
+        )
+        self._sessions.add(session)
+        return session
+
+    def close(self) -> None:
+        """End all sessions and the zygote."""
+        for session in list(self._sessions):
+            session.close()
+        self._zygote.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _open_slot(self, limits: ExecutionLimits) -> Slot:
+        with self._lock:
+            if not self._zygote.alive:  # it was killed; its sessions are gone, new ones need not be
+                self._zygote.close()
+                self._zygote = Zygote(self._guest_packages, self._preload)
+            zygote = self._zygote
+        return zygote.open_slot(limits)
+
+
+def open_sandbox(*, guest_packages: Path | None = None, preload: tuple[str, ...] = ()) -> Sandbox:
+    """Return a sandbox, to be closed or used in a `with` statement.
+
+    `guest_packages` is a directory of installed packages that guests may import; the modules of
+    `preload` are imported once, before any session starts.
+
+    Raises:
+        IsolationError: this machine cannot isolate; the text says why and how to mend it.
+        SandboxError: the sandbox did not start for another reason.
+    """
+    return Sandbox(guest_packages, preload)
