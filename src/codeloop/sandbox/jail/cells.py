@@ -88,12 +88,13 @@ def _execute(code: str, filename: str, namespace: dict[str, Any]) -> wire.Messag
 def _compile(code: str, filename: str) -> tuple[CodeType | None, CodeType | None]:
     """Return the cell's statements, and its last one apart if that is an expression."""
     tree: Module = _parse(code, filename, "exec", PyCF_ONLY_AST, dont_inherit=True)
-    body, last = tree.body, None
-    if body and isinstance(body[-1], Expr):
-        last = compile(Expression(body[-1].value), filename, "eval", dont_inherit=True)
-        body = body[:-1]
-    module = Module(body=body, type_ignores=[])
-    return compile(module, filename, "exec", dont_inherit=True) if body else None, last
+    end = tree.body[-1] if tree.body else None
+    last = None
+    if isinstance(end, Expr):
+        tree.body.pop()
+        last = compile(Expression(end.value), filename, "eval", dont_inherit=True)
+    body = compile(tree, filename, "exec", dont_inherit=True) if tree.body else None
+    return body, last
 
 
 def _evaluate(body: CodeType | None, last: CodeType | None, namespace: dict[str, Any]) -> object:
