@@ -19,8 +19,10 @@ _SWITCHES = (
     (
         Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns"),
         "1",
-        "AppArmor keeps them from users; as root: "
-        "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
+        (
+            "AppArmor keeps them from ordinary users; as root: "
+            "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
+        ),
     ),
     (
         Path("/proc/sys/kernel/unprivileged_userns_clone"),
