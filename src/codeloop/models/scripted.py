@@ -1,11 +1,14 @@
 """A model that says what it was told to say: for tests, demonstrations and dry runs."""
 
+import json
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from codeloop.core.dialogue import Message, Usage
-from codeloop.core.errors import ContextOverflowError, ModelError
+from codeloop.core.dialogue import Finish, Message, Usage
+from codeloop.core.errors import ContextOverflowError, DataError, ModelError
 from codeloop.core.protocols import Reply, Sampling
 from codeloop.models.estimate import estimate_text_tokens, estimate_tokens
 
@@ -62,7 +65,7 @@ class ScriptedModel:
         sampling: Sampling,
         *,
         timeout_s: float | None = None,
-    ) -> Iterator[str | Reply]:
+    ) -> Generator[str | Reply, None, None]:
         with self._lock:
             index = len(self.calls)
             self.calls.append(Call(tuple(messages), sampling, timeout_s))
@@ -98,3 +101,45 @@ def _pieces(text: str, piece_chars: int | None) -> Iterator[str]:
     size = piece_chars or len(text) or 1
     for start in range(0, len(text), size):
         yield text[start : start + size]
+
+
+def read_script(path: Path) -> list[Step]:
+    """Return the replies of a file: a JSON list, or JSON lines.
+
+    Each is a text, or an object with `text` and perhaps `finish`, or with `error`.
+
+    Raises:
+        DataError: it holds something else.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        if text.lstrip().startswith("["):
+            return [_step(row) for row in json.loads(text)]
+    except OSError as error:
+        msg = f"{path}: {error.strerror}"
+        raise DataError(msg) from error
+    except (ValueError, KeyError, TypeError) as error:
+        msg = f"{path}: not a list of replies ({error})"
+        raise DataError(msg) from error
+    steps = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        try:
+            steps += [_step(json.loads(line))] if line.strip() else []
+        except (ValueError, KeyError, TypeError) as error:
+            msg = f"{path}:{number}: not a reply ({error})"
+            raise DataError(msg) from error
+    return steps
+
+
+def _step(row: Any) -> Step:
+    match row:
+        case str():
+            return row
+        case {"error": str(text)}:
+            return ModelError(text)
+        case {"text": str(text), **rest}:
+            finish = Finish(str(rest.get("finish", Finish.STOP)))
+            return Reply(text, finish, Usage(0, estimate_text_tokens(text)))
+        case _:
+            msg = "a reply is a text, or an object with text or error"
+            raise ValueError(msg)
