@@ -9,6 +9,7 @@ from codeloop.sandbox.jail import wire
 _TEXT_CHARS = 256 * 1024
 _MAX_LINE = 10_000_000
 _MAX_EXIT_CODE = 255
+_MAX_BYTES = 1 << 50
 
 
 class MalformedError(Exception):
@@ -24,6 +25,7 @@ class Answer:
     display: str | None = None
     exit_code: int | None = None
     cpu_s: float = 0.0
+    memory_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ def parse(message: wire.Message, sequence: int) -> Answer | Question | None:
         display=None if display is None else _text(display),
         exit_code=_number(message.get("exit"), _MAX_EXIT_CODE),
         cpu_s=_seconds(message.get("cpu_s", 0.0)),
+        memory_bytes=_number(message.get("memory_bytes", 0), _MAX_BYTES) or 0,
     )
 
 

@@ -125,6 +125,8 @@ def start_guest(
     err_read, err_write = os.pipe2(os.O_CLOEXEC)
     code = _unlinked_file(script or b"")
     source = _unlinked_file(stdin) if stdin else os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    for descriptor in (out_write, err_write):
+        os.fchmod(descriptor, 0o622)  # so that the guest can open /dev/stdout
     for descriptor in (out_read, err_read):
         os.set_blocking(descriptor, False)
     ours.setblocking(False)

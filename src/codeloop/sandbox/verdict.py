@@ -50,7 +50,8 @@ class Facts:
 
     @property
     def memory_bytes(self) -> int:
-        return int(self._measure("memory_bytes"))
+        said = self.answer.memory_bytes if self.answer else 0
+        return max(int(self._measure("memory_bytes")), min(said, self.limits.memory_bytes))
 
     def _measure(self, name: str) -> float:
         value: float = (self.ended or self.measured).get(name, 0)
@@ -107,27 +108,29 @@ def _failed(facts: Facts) -> bool:
 
 def _status_of_failure(facts: Facts) -> Status:
     """Name the limit that made a run fail, or else how it failed."""
-    kind = facts.answer.kind if facts.answer and facts.answer.error else ""
     killed_by = facts.ended["signal"] if facts.ended else None
-    if facts.interrupted and (kind == "interrupt" or killed_by == signal.SIGINT):
+    if facts.answer is not None and facts.answer.error is not None:
+        kind = facts.answer.kind
+        if kind == "interrupt" and facts.interrupted:
+            return Status.INTERRUPTED
+        return _BY_KIND.get(kind, Status.ERROR)
+    if killed_by == signal.SIGINT and facts.interrupted:
         return Status.INTERRUPTED
-    if kind in _BY_KIND:
-        return _BY_KIND[kind]
-    limit = _limit_met(facts, killed_by)
-    if limit is not None:
-        return limit
+    if facts.ended:
+        limit = _limit_met(facts, facts.ended)
+        if limit is not None:
+            return limit
     return Status.SIGNAL if killed_by is not None else Status.ERROR
 
 
-def _limit_met(facts: Facts, killed_by: int | None) -> Status | None:
-    """Return the limit that the slot saw a failed run meet, if any."""
-    seen = facts.ended or facts.measured
-    if killed_by == signal.SIGXCPU:
+def _limit_met(facts: Facts, ended: wire.Message) -> Status | None:
+    """Return the limit that the slot saw a run meet that died without a word."""
+    if ended["signal"] == signal.SIGXCPU:
         return Status.CPU_LIMIT
-    if facts.ended and facts.memory_bytes > _NEAR * facts.limits.memory_bytes:
+    if facts.memory_bytes > _NEAR * facts.limits.memory_bytes:
         return Status.MEMORY_LIMIT
-    if seen.get("tasks", 0) >= facts.limits.processes:
+    if ended["tasks"] >= facts.limits.processes:
         return Status.PROCESS_LIMIT
-    if seen.get("disk_full"):
+    if ended["disk_full"] and ended["signal"] is None:
         return Status.DISK_LIMIT
     return None

@@ -14,9 +14,10 @@ from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
 from types import CodeType, TracebackType
 from typing import Any, Never
 
-from codeloop.sandbox.jail import report, wire
+from codeloop.sandbox.jail import report, streams, wire
 
 _DISPLAY_CHARS = 64 * 1024
+_KIB = 1024
 
 # Ours to keep: the guest may replace what is in the real one.
 globals()["__builtins__"] = dict(vars(builtins))
@@ -27,6 +28,7 @@ _deaf = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
 _getrusage = getrusage
 _write = os.write
 _exit = os._exit
+_getpid = os.getpid
 _cache = linecache.cache
 _format = traceback.format_exception
 _here = __file__
@@ -39,16 +41,22 @@ def prepare(link: int, *, asks: bool) -> Callable[[], object]:
     if asks:
         report.install_input(link)
     _deaf()
-    return partial(_serve, link, vars(sys.modules["__main__"]))
+    restore_streams = streams.keeper(link - 3)
+    return partial(_serve, link, vars(sys.modules["__main__"]), restore_streams)
 
 
-def _serve(link: int, namespace: dict[str, Any]) -> Never:
+def _serve(link: int, namespace: dict[str, Any], restore_streams: Callable[[], None]) -> Never:
+    kernel = _getpid()
     while True:
         try:
             request = wire.read_frame(link)
-            if "code" in request:
-                answer = _run(request["code"], f"<cell {request['number']}>", namespace)
-                wire.write_frame(link, {"seq": request["seq"], **answer})
+            if "code" not in request:  # a line of input that came too late
+                continue
+            restore_streams()
+            answer = _run(request["code"], f"<cell {request['number']}>", namespace)
+            if _getpid() != kernel:  # a fork made by the cell, which must not go on as a kernel
+                _exit(1 if "error" in answer else answer.get("exit", 0))
+            wire.write_frame(link, {"seq": request["seq"], **answer})
         except (EOFError, OSError):
             _exit(0)
 
@@ -66,7 +74,8 @@ def _run(code: str, filename: str, namespace: dict[str, Any]) -> wire.Message:
     except KeyboardInterrupt as error:  # came after the cell's last instruction
         answer = {"error": report.describe(error, filename, started=True)}
         _settle()
-    return {**answer, "cpu_s": _cpu_s() - before}
+    memory_bytes = _getrusage(RUSAGE_SELF).ru_maxrss * _KIB
+    return {**answer, "cpu_s": _cpu_s() - before, "memory_bytes": memory_bytes}
 
 
 def _execute(code: str, filename: str, namespace: dict[str, Any]) -> wire.Message:
@@ -144,17 +153,11 @@ def _trimmed(trace: TracebackType | None) -> TracebackType | None:
 
 def _say(text: str) -> None:
     """Write to stderr itself, whatever `sys.stderr` may be by now."""
-    _flush()
+    streams.flush()
     data = text.encode("utf-8", "backslashreplace")
     with contextlib.suppress(OSError):
         while data:
             data = data[_write(2, data) :]
-
-
-def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):
-            stream.flush()
 
 
 def _cpu_s() -> float:
@@ -165,4 +168,4 @@ def _cpu_s() -> float:
 def _settle() -> None:
     """Stop listening to interrupts, and let out what the cell has written."""
     _deaf()
-    _flush()
+    streams.flush()

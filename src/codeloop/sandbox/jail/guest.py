@@ -1,19 +1,20 @@
 """The last steps before untrusted code: descriptors, limits, privileges, a clean interpreter."""
 
 import gc
-import io
 import os
 import resource
 import signal
 import sys
 from collections.abc import Callable
+from types import ModuleType
 
-from codeloop.sandbox.jail import cells, root, script, syscalls, wire
+from codeloop.sandbox.jail import cells, root, script, streams, syscalls, wire
 
 Program = Callable[[], object]
 
 _MAX_STACK_BYTES = 64 * 1024 * 1024
 _STACK_BYTES = 8 * 1024 * 1024
+_SIGNALS = 1024  # queued, and timers
 _OURS = "codeloop"
 
 
@@ -89,7 +90,9 @@ def _limit(request: wire.Message) -> None:
         resource.RLIMIT_CORE: (0, 0),
         resource.RLIMIT_FSIZE: (int(request["disk_bytes"]), int(request["disk_bytes"])),
         resource.RLIMIT_MEMLOCK: (0, 0),
+        resource.RLIMIT_MSGQUEUE: (0, 0),
         resource.RLIMIT_NOFILE: (int(request["open_files"]), int(request["open_files"])),
+        resource.RLIMIT_SIGPENDING: (_SIGNALS, _SIGNALS),
         resource.RLIMIT_NPROC: (int(request["processes"]) + 1, int(request["processes"]) + 1),
         resource.RLIMIT_STACK: (_STACK_BYTES, _MAX_STACK_BYTES),
     }
@@ -119,31 +122,15 @@ def _tidy_interpreter() -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] == _OURS]:
         del sys.modules[name]
     sys.path.insert(0, root.WORK)
-    errors = {"stdin": "strict", "stdout": "strict", "stderr": "backslashreplace"}
-    for descriptor, name in enumerate(errors):
-        stream = _stream(descriptor, "w" if descriptor else "r", errors[name])
+    for descriptor, name in enumerate(streams.NAMES):
+        stream = streams.make(descriptor)
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
-    main = vars(sys.modules["__main__"])
-    main.clear()
-    main.update(
-        __name__="__main__",
-        __doc__=None,
-        __package__=None,
-        __loader__=None,
-        __spec__=None,
-        __builtins__=sys.modules["builtins"],
-    )
+    vars(sys.modules["__main__"]).clear()  # what started the zygote
+    main = ModuleType("__main__")
+    vars(main)["__builtins__"] = sys.modules["builtins"]
+    sys.modules["__main__"] = main
     numpy = sys.modules.get("numpy")
     if numpy is not None:  # its generator was seeded before the fork
         numpy.random.seed()
     gc.enable()
-
-
-def _stream(descriptor: int, mode: str, errors: str) -> io.TextIOWrapper:
-    """Return a standard stream; lines go out as they end, so that a killed run shows its last."""
-    raw = io.FileIO(descriptor, mode, closefd=False)
-    raw.name = ("<stdin>", "<stdout>", "<stderr>")[descriptor]
-    buffer = io.BufferedReader(raw) if mode == "r" else io.BufferedWriter(raw)
-    newline = None if mode == "r" else "\n"
-    return io.TextIOWrapper(buffer, "utf-8", errors, newline, line_buffering=mode == "w")

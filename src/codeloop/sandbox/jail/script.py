@@ -30,7 +30,7 @@ def prepare(code: bytes, link: int, *, asks: bool) -> Callable[[], object]:
         compiled = compile(code, _PATH, "exec", dont_inherit=True)
     except Exception as error:  # noqa: BLE001  whatever a compiler raises, the code did not start
         _tell(link, error, started=False)
-        sys.__excepthook__(type(error), error, None)
+        sys.__excepthook__(type(error), error.with_traceback(None), None)
         return partial(sys.exit, 1)
     return partial(exec, compiled, main)
 

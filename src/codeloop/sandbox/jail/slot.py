@@ -118,6 +118,7 @@ class _Slot:
 
     def _watch(self, request: wire.Message, _: list[int]) -> None:
         self.watch = _Watch(request, self._cpu_s())
+        self.peak = sample.Sample(0.0, 0, 0)
 
     def _settle(self, _: wire.Message, __: list[int]) -> None:
         self._check()
