@@ -19,7 +19,8 @@ from codeloop.sandbox.link import Slot
 _START_TIMEOUT_S = 30.0
 _ANSWER_TIMEOUT_S = 10.0
 
-# Makes the package's jail side importable without running the package's own modules.
+# Makes the package's jail side importable without running the package's own modules. What `serve`
+# returns it returns in a guest; how that ends is noted for `the jail's `script``.
 _BOOTSTRAP = """\
 import sys
 for name, path in {modules!r}:
@@ -27,7 +28,15 @@ for name, path in {modules!r}:
     module.__path__ = [path]
     sys.modules[name] = module
 from codeloop.sandbox.jail.zygote import serve
-serve({link!r}, {host!r}, {packages!r}, {preload!r})()
+try:
+    serve({link!r}, {host!r}, {packages!r}, {preload!r})()
+    ending = None
+except SystemExit as error:
+    ending = error.code
+    raise
+except Exception:
+    ending = 1
+    raise
 """
 
 

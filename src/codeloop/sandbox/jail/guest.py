@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable
 from types import ModuleType
+from typing import Any
 
 from codeloop.sandbox.jail import cells, root, script, streams, syscalls, wire
 
@@ -34,9 +35,9 @@ def prepare(request: wire.Message, descriptors: list[int], bpf: bytes) -> Progra
     syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
     syscalls.drop_capabilities()
     syscalls.install_filter(bpf)
-    _tidy_interpreter()
+    starter = _tidy_interpreter()
     if request["mode"] == "script":
-        return script.prepare(code, link, asks=bool(request["interactive"]))
+        return script.prepare(code, link, starter, asks=bool(request["interactive"]))
     return cells.prepare(link, asks=bool(request["interactive"]))
 
 
@@ -117,8 +118,13 @@ def _reset_signals() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _tidy_interpreter() -> None:
-    """Make the interpreter look as if it had just been started on its own."""
+def _tidy_interpreter() -> dict[str, Any]:
+    """Make the interpreter look as if it had just been started on its own.
+
+    Return the namespace of what started the zygote, and will start the guest's program.
+    """
+    starter = vars(sys.modules["__main__"])
+    starter.clear()
     for name in [name for name in sys.modules if name.partition(".")[0] == _OURS]:
         del sys.modules[name]
     sys.path.insert(0, root.WORK)
@@ -126,7 +132,6 @@ def _tidy_interpreter() -> None:
         stream = streams.make(descriptor)
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
-    vars(sys.modules["__main__"]).clear()  # what started the zygote
     main = ModuleType("__main__")
     vars(main)["__builtins__"] = sys.modules["builtins"]
     sys.modules["__main__"] = main
@@ -134,3 +139,4 @@ def _tidy_interpreter() -> None:
     if numpy is not None:  # its generator was seeded before the fork
         numpy.random.seed()
     gc.enable()
+    return starter

@@ -145,13 +145,14 @@ class _Slot:
     def _start(self, request: wire.Message, descriptors: list[int]) -> Program | None:
         self.reason = None
         self.peak = sample.Sample(0.0, 0, 0)
+        watch = _Watch(request, self._cpu_s()) if request["mode"] == "script" else None
         pid = os.fork()
         if pid == 0:
             self.link.detach()
             return guest.prepare(request, descriptors, self.bpf)
         self.guest = pid
         self.process = os.pidfd_open(pid)
-        self.watch = _Watch(request, self._cpu_s()) if request["mode"] == "script" else None
+        self.watch = watch
         for descriptor in descriptors:
             os.close(descriptor)
         return None
