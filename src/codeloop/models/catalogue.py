@@ -101,7 +101,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """Return words that name what is most like `name`, or all there is."""
     names = list(known)
     match = get_close_matches(name, names, n=1)
-    return f"did you mean {match[0]!r}?" if match else f"it has {', '.join(names)}"
+    return f"the nearest is {match[0]!r}" if match else f"there are {', '.join(names)}"
 
 
 def data_dir(env: Mapping[str, str] = os.environ) -> Path:

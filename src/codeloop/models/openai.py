@@ -164,7 +164,7 @@ class OpenAIModel:
                 exchange.drain()
         except (OSError, HTTPError, http.client.HTTPException) as error:
             raise self._broken(error, builder, limit_s) from error
-        yield builder.reply(estimate_tokens(messages))
+        yield builder.reply(messages)
 
     def _broken(self, error: Exception, builder: ReplyBuilder, limit_s: float) -> CallError:
         if self._transport.closed:

@@ -7,7 +7,7 @@ from typing import Any
 
 from codeloop.core.dialogue import Finish, Message, Usage
 from codeloop.core.protocols import Reply, Sampling, TokenLogprob
-from codeloop.models.estimate import estimate_text_tokens
+from codeloop.models.estimate import estimate_text_tokens, estimate_tokens
 
 FINISHES = {
     "stop": Finish.STOP,
@@ -79,10 +79,10 @@ class ReplyBuilder:
             self.texts.append(text)
         return text
 
-    def reply(self, prompt_tokens: int) -> Reply:
-        """Return the reply; `prompt_tokens` is the estimate for a server that counts nothing."""
+    def reply(self, messages: Sequence[Message]) -> Reply:
+        """Return the reply to the messages; what a server does not count is estimated."""
         text = "".join(self.texts)
-        usage = self.usage or Usage(prompt_tokens, estimate_text_tokens(text))
+        usage = self.usage or Usage(estimate_tokens(messages), estimate_text_tokens(text))
         return Reply(text, self.finish or Finish.STOP, usage, tuple(self.logprobs))
 
     def _whole(self, text: str) -> str:
