@@ -9,7 +9,15 @@ On our side: `Sandbox` owns a `Zygote`, which forks a `Slot` for each `SandboxSe
 waits for one run's `Guest`. On the jail's side: see `codeloop.sandbox.jail`.
 """
 
-from codeloop.sandbox.sandbox import Sandbox, open_sandbox
+from codeloop.sandbox.probes import Probe, self_test
+from codeloop.sandbox.sandbox import Sandbox, check_isolation, open_sandbox
 from codeloop.sandbox.session import SandboxSession
 
-__all__ = ["Sandbox", "SandboxSession", "open_sandbox"]
+__all__ = [
+    "Probe",
+    "Sandbox",
+    "SandboxSession",
+    "check_isolation",
+    "open_sandbox",
+    "self_test",
+]

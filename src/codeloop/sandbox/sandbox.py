@@ -6,6 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from codeloop.core.errors import IsolationError
 from codeloop.core.execution import ExecutionLimits
 from codeloop.sandbox.launch import Zygote
 from codeloop.sandbox.link import Slot
@@ -77,3 +78,17 @@ def open_sandbox(*, guest_packages: Path | None = None, preload: tuple[str, ...]
         SandboxError: the sandbox did not start for another reason.
     """
     return Sandbox(guest_packages, preload)
+
+
+def check_isolation() -> str | None:
+    """Return why code cannot be isolated on this machine and how to mend it, or None if it can.
+
+    Raises:
+        SandboxError: the sandbox did not start for another reason.
+    """
+    try:
+        with open_sandbox() as sandbox:
+            sandbox.open_session(stateful=False).close()
+    except IsolationError as error:
+        return str(error)
+    return None

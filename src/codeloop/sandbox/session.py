@@ -5,7 +5,7 @@ import os
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,7 +65,7 @@ class SandboxSession:
         language: str = "python",
         limits: ExecutionLimits | None = None,
         stdin: bytes = b"",
-    ) -> Iterator[OutputChunk | InputRequested | ExecutionResult]:
+    ) -> Generator[OutputChunk | InputRequested | ExecutionResult, None, None]:
         """Run the code; yield its output as it comes, then one `ExecutionResult`.
 
         `limits` replaces the session's own limits for this run; what a stateful session's process

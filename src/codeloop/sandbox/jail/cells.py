@@ -2,15 +2,16 @@
 
 import builtins
 import contextlib
-import linecache
-import os
 import signal
 import sys
-import traceback
 from _ast import Expr, Expression, Module, PyCF_ONLY_AST
 from collections.abc import Callable
 from functools import partial
+from linecache import cache
+from os import _exit, getpid, write
 from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
+from signal import SIG_IGN, SIGINT, default_int_handler
+from traceback import format_exception
 from types import CodeType, TracebackType
 from typing import Any, Never
 
@@ -19,19 +20,11 @@ from codeloop.sandbox.jail import report, streams, wire
 _DISPLAY_CHARS = 64 * 1024
 _KIB = 1024
 
-# Ours to keep: the guest may replace what is in the real one.
-globals()["__builtins__"] = dict(vars(builtins))
-
-_parse: Callable[..., Any] = compile
-_interruptible = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
-_deaf = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
-_getrusage = getrusage
-_write = os.write
-_exit = os._exit
-_getpid = os.getpid
-_cache = linecache.cache
-_format = traceback.format_exception
-_here = __file__
+# A cell may replace what is in the real one, or in a module: we keep what we need by name.
+__builtins__ = dict(vars(builtins))  # type: ignore[assignment]
+_PARSE: Callable[..., Any] = compile
+_SET_SIGNAL = signal.signal
+_HERE = __file__
 
 
 def prepare(link: int, *, asks: bool) -> Callable[[], object]:
@@ -40,13 +33,13 @@ def prepare(link: int, *, asks: bool) -> Callable[[], object]:
     sys.orig_argv = [sys.executable]
     if asks:
         report.install_input(link)
-    _deaf()
+    _SET_SIGNAL(SIGINT, SIG_IGN)
     restore_streams = streams.keeper(link - 3)
     return partial(_serve, link, vars(sys.modules["__main__"]), restore_streams)
 
 
 def _serve(link: int, namespace: dict[str, Any], restore_streams: Callable[[], None]) -> Never:
-    kernel = _getpid()
+    kernel = getpid()
     while True:
         try:
             request = wire.read_frame(link)
@@ -54,7 +47,7 @@ def _serve(link: int, namespace: dict[str, Any], restore_streams: Callable[[], N
                 continue
             restore_streams()
             answer = _run(request["code"], f"<cell {request['number']}>", namespace)
-            if _getpid() != kernel:  # a fork made by the cell, which must not go on as a kernel
+            if getpid() != kernel:  # a fork made by the cell, which must not go on as a kernel
                 _exit(1 if "error" in answer else answer.get("exit", 0))
             wire.write_frame(link, {"seq": request["seq"], **answer})
         except (EOFError, OSError):
@@ -67,19 +60,19 @@ def _run(code: str, filename: str, namespace: dict[str, Any]) -> wire.Message:
     answer: wire.Message = {}
     try:
         try:
-            _interruptible()
+            _SET_SIGNAL(SIGINT, default_int_handler)
             answer = _execute(code, filename, namespace)
         finally:
             _settle()
     except KeyboardInterrupt as error:  # came after the cell's last instruction
         answer = {"error": report.describe(error, filename, started=True)}
         _settle()
-    memory_bytes = _getrusage(RUSAGE_SELF).ru_maxrss * _KIB
+    memory_bytes = getrusage(RUSAGE_SELF).ru_maxrss * _KIB
     return {**answer, "cpu_s": _cpu_s() - before, "memory_bytes": memory_bytes}
 
 
 def _execute(code: str, filename: str, namespace: dict[str, Any]) -> wire.Message:
-    _cache[filename] = (len(code), None, code.splitlines(keepends=True), filename)
+    cache[filename] = (len(code), None, code.splitlines(keepends=True), filename)
     try:
         body, last = _compile(code, filename)
     except Exception as error:  # noqa: BLE001  whatever a compiler raises, the code did not start
@@ -96,7 +89,7 @@ def _execute(code: str, filename: str, namespace: dict[str, Any]) -> wire.Messag
 
 def _compile(code: str, filename: str) -> tuple[CodeType | None, CodeType | None]:
     """Return the cell's statements, and its last one apart if that is an expression."""
-    tree: Module = _parse(code, filename, "exec", PyCF_ONLY_AST, dont_inherit=True)
+    tree: Module = _PARSE(code, filename, "exec", PyCF_ONLY_AST, dont_inherit=True)
     end = tree.body[-1] if tree.body else None
     last = None
     if isinstance(end, Expr):
@@ -137,7 +130,7 @@ def _failed(error: BaseException, filename: str, *, started: bool) -> wire.Messa
     answer = {"error": report.describe(error, filename, started=started)}
     error.__traceback__ = _trimmed(error.__traceback__) if started else None
     try:
-        text = "".join(_format(type(error), error, error.__traceback__))
+        text = "".join(format_exception(type(error), error, error.__traceback__))
     except Exception:  # noqa: BLE001  the cell may have taken `traceback` apart
         text = f"{answer['error']['name']}: {answer['error']['message']}\n"
     _say(text)
@@ -146,7 +139,7 @@ def _failed(error: BaseException, filename: str, *, started: bool) -> wire.Messa
 
 def _trimmed(trace: TracebackType | None) -> TracebackType | None:
     """Return the traceback from the first frame on that is not ours."""
-    while trace is not None and trace.tb_frame.f_code.co_filename == _here:
+    while trace is not None and trace.tb_frame.f_code.co_filename == _HERE:
         trace = trace.tb_next
     return trace
 
@@ -157,15 +150,15 @@ def _say(text: str) -> None:
     data = text.encode("utf-8", "backslashreplace")
     with contextlib.suppress(OSError):
         while data:
-            data = data[_write(2, data) :]
+            data = data[write(2, data) :]
 
 
 def _cpu_s() -> float:
-    own, children = _getrusage(RUSAGE_SELF), _getrusage(RUSAGE_CHILDREN)
+    own, children = getrusage(RUSAGE_SELF), getrusage(RUSAGE_CHILDREN)
     return own[0] + own[1] + children[0] + children[1]
 
 
 def _settle() -> None:
     """Stop listening to interrupts, and let out what the cell has written."""
-    _deaf()
+    _SET_SIGNAL(SIGINT, SIG_IGN)
     streams.flush()

@@ -10,7 +10,7 @@ _MESSAGE_CHARS = 4096
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 # Ours to keep: the guest may replace what is in the real one.
-globals()["__builtins__"] = dict(vars(builtins))
+__builtins__ = dict(vars(builtins))  # type: ignore[assignment]
 
 
 def describe(error: BaseException, filename: str, *, started: bool) -> wire.Message:

@@ -1,10 +1,14 @@
 """A guest's standard streams, and how to give them back to a kernel whose cells closed them."""
 
+import builtins
 import contextlib
 import io
 import os
 import sys
 from collections.abc import Callable
+
+# A cell may replace what is in the real one: we keep what we need by name.
+__builtins__ = dict(vars(builtins))  # type: ignore[assignment]
 
 NAMES = ("stdin", "stdout", "stderr")
 

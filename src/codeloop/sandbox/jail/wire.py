@@ -4,11 +4,12 @@ The encoder and the decoder are the C halves of `json`, so that a guest that tak
 halves apart does not take its own kernel's voice away.
 """
 
+import builtins
 import json.encoder
-import os
 import struct
 from _socket import CMSG_SPACE, MSG_CMSG_CLOEXEC, SCM_RIGHTS, SOL_SOCKET, socket
 from collections.abc import Callable, Sequence
+from os import read, write
 from typing import Any
 
 Message = dict[str, Any]
@@ -19,18 +20,18 @@ HEADER = struct.Struct("=I")
 
 _MAX_DESCRIPTORS = 8
 
-_scan: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
-_encode: Callable[[Message, int], tuple[str, ...]] = json.encoder.c_make_encoder(  # type: ignore[attr-defined]
+# A guest may replace what is in the real one, and what it says has to come through all the same.
+__builtins__ = dict(vars(builtins))  # type: ignore[assignment]
+
+_SCAN: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
+_ENCODE: Callable[[Message, int], tuple[str, ...]] = json.encoder.c_make_encoder(  # type: ignore[attr-defined]
     None, None, json.encoder.encode_basestring_ascii, None, ":", ",", False, False, True
 )
-_join = "".join
-_read = os.read
-_write = os.write
 
 
 def encode(message: Message) -> bytes:
     """Return a message as JSON text in ASCII."""
-    return _join(_encode(message, 0)).encode()
+    return "".join(_ENCODE(message, 0)).encode()
 
 
 def decode(data: bytes) -> Message:
@@ -41,7 +42,7 @@ def decode(data: bytes) -> Message:
     """
     text = data.decode("ascii")
     try:
-        message, end = _scan(text, 0)
+        message, end = _SCAN(text, 0)
     except (StopIteration, RecursionError) as error:
         raise ValueError(text[:80]) from error
     if end != len(text) or type(message) is not dict:
@@ -83,7 +84,7 @@ def write_frame(descriptor: int, message: Message) -> None:
     """Write a frame to a blocking stream."""
     rest = memoryview(frame(message))
     while rest:
-        rest = rest[_write(descriptor, rest) :]
+        rest = rest[write(descriptor, rest) :]
 
 
 def read_frame(descriptor: int) -> Message:
@@ -99,7 +100,7 @@ def read_frame(descriptor: int) -> Message:
 def _read_exactly(descriptor: int, size: int) -> bytes:
     data = b""
     while len(data) < size:
-        piece = _read(descriptor, size - len(data))
+        piece = read(descriptor, size - len(data))
         if not piece:
             raise EOFError
         data += piece
