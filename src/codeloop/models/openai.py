@@ -31,6 +31,7 @@ TIMEOUT_S = 600.0
 TRIES = 8
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 30.0
+USAGE_S = 5.0  # for what comes after the last piece: token counts, the end
 ANSWER_BYTES = 64 << 20
 ERROR_BYTES = 64 << 10
 DROPPABLE = ("stream_options", "max_tokens")  # what some servers refuse to take
@@ -163,7 +164,8 @@ class OpenAIModel:
                 yield from self._pieces(exchange, builder)
                 exchange.drain()
         except (OSError, HTTPError, http.client.HTTPException) as error:
-            raise self._broken(error, builder, limit_s) from error
+            if builder.finish is None or self._transport.closed:
+                raise self._broken(error, builder, limit_s) from error
         yield builder.reply(messages)
 
     def _broken(self, error: Exception, builder: ReplyBuilder, limit_s: float) -> CallError:
@@ -221,6 +223,8 @@ class OpenAIModel:
             text = self._chunk(event, builder)
             if text:
                 yield text
+            if builder.finish is not None:
+                exchange.hurry(USAGE_S)
         if builder.finish is None:
             say = "the connection ended in the middle of the reply"
             raise CallError(self._wording.error(say), tries=self._patience.tries)

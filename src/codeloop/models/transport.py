@@ -72,12 +72,15 @@ class Exchange:
         self._ended = not data
         return data
 
+    def hurry(self, seconds: float) -> None:
+        """Bring the deadline forward: what is still to come may not take longer."""
+        deadline = self._connection.deadline
+        at = min(deadline.at, deadline.clock() + seconds)
+        self._connection.deadline = Deadline(at, deadline.clock)
+
     def drain(self) -> None:
         """Read on to the end if it is near, so that the connection can be used again."""
-        deadline = self._connection.deadline
-        self._connection.deadline = Deadline(
-            min(deadline.at, deadline.clock() + DRAIN_S), deadline.clock
-        )
+        self.hurry(DRAIN_S)
         with suppress(Exception):  # whatever it is, the connection is cut then
             while not self._ended:
                 self.read()
