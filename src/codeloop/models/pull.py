@@ -147,11 +147,11 @@ def _copy(path: Path, part: PartFile, model: Entry, effects: Effects) -> None:
     except OSError as error:
         msg = f"cannot read it ({error.strerror})"
         raise ModelError(msg) from error
-    if model.size_bytes not in {None, size}:
-        msg = f"it has {size} bytes, not {model.size_bytes}"
-        raise ModelError(msg)
-    part.rewind(0)
     with source:
+        if model.size_bytes not in {None, size}:
+            msg = f"it has {size} bytes, not {model.size_bytes}"
+            raise ModelError(msg)
+        part.rewind(0)
         while data := source.read(READ_BYTES):
             part.write(data)
             effects.tick(part.size)

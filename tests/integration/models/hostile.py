@@ -129,6 +129,7 @@ class Server:
         self._answers = list(answers)
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self.port: int = self._listener.getsockname()[1]
         self._socks: set[socket.socket] = set()
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()
@@ -152,11 +153,6 @@ class Server:
                 sock.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(WAIT_S)
-
-    @property
-    def port(self) -> int:
-        port: int = self._listener.getsockname()[1]
-        return port
 
     @property
     def url(self) -> str:

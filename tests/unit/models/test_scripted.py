@@ -27,8 +27,8 @@ def test_it_fills_the_protocol() -> None:
 def test_replies_come_in_order() -> None:
     model = ScriptedModel(["one", "two"])
     assert [said(model)[-1], said(model)[-1]] == [
-        Reply("one", usage=Usage(model.count_tokens(ASK), 1)),
-        Reply("two", usage=Usage(model.count_tokens(ASK), 1)),
+        Reply("one", usage=Usage(model.count_tokens(ASK), 2)),
+        Reply("two", usage=Usage(model.count_tokens(ASK), 2)),
     ]
 
 
