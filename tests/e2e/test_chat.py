@@ -14,6 +14,7 @@ Scripted = Callable[[Sequence[str]], str]
 Terminal = Callable[..., "pexpect.spawn[str]"]
 
 LOOP = "```python\nimport time\nkept = 7\nprint('started', flush=True)\nwhile True: pass\n```"
+READY = "\x1b[?2004h"  # the terminal is told to mark pastes: the chat reads keys now
 KEPT = "```python\nprint('kept is', kept)\n```"
 
 
@@ -26,7 +27,7 @@ def terminal(environment: dict[str, str]) -> Iterator[Terminal]:
         child: pexpect.spawn[str] = pexpect.spawn(
             sys.executable,
             ["-m", "codeloop", *words],
-            env={**environment, "TERM": "dumb", "PROMPT_TOOLKIT_NO_CPR": "1"},
+            env={**environment, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"},
             encoding="utf-8",
             timeout=30,
             dimensions=(40, 200),
@@ -44,18 +45,25 @@ def chatting(terminal: Terminal, model: str) -> Iterator["pexpect.spawn[str]"]:
     child = terminal("chat", "--model", model)
     child.expect("/help")
     yield child
-    child.sendeof()
+    child.expect_exact(READY)
+    child.sendcontrol("d")
     child.expect(pexpect.EOF)
     child.wait()
     assert child.exitstatus == 0
 
 
+def say(child: "pexpect.spawn[str]", request: str) -> None:
+    """Type a request once the chat asks for one."""
+    child.expect_exact(READY)
+    child.sendline(request)
+
+
 def test_variables_live_on_from_request_to_request(terminal: Terminal, scripted: Scripted) -> None:
     model = scripted(["```python\nkept = 41\n```", "```python\nprint(kept + 1)\n```"])
     with chatting(terminal, model) as child:
-        child.sendline("set")
+        say(child, "set")
         child.expect("answered")
-        child.sendline("get")
+        say(child, "get")
         child.expect("\n42\r")
         child.expect("answered")
 
@@ -64,11 +72,11 @@ def test_ctrl_c_interrupts_the_run_and_keeps_the_variables(
     terminal: Terminal, scripted: Scripted
 ) -> None:
     with chatting(terminal, scripted([LOOP, KEPT])) as child:
-        child.sendline("loop")
+        say(child, "loop")
         child.expect("started\r")
-        child.sendintr()
+        child.sendcontrol("c")
         child.expect("interrupted by you")
-        child.sendline("and now")
+        say(child, "and now")
         child.expect("kept is 7")
         child.expect("answered")
 
@@ -93,7 +101,7 @@ def test_commands_work_and_mistakes_are_one_line(
             (f"/save {saved}", "saved to"),
             ("/reset", "new dialogue"),
         ]:
-            child.sendline(typed)
+            say(child, typed)
             child.expect_exact(shown)
     assert saved.read_text(encoding="utf-8").count("\n") == 1
 
@@ -101,7 +109,7 @@ def test_commands_work_and_mistakes_are_one_line(
 def test_input_of_the_code_is_asked_of_the_person(terminal: Terminal, scripted: Scripted) -> None:
     reply = "```python\nname = input('Your name? ')\nprint('Hello', name.upper())\n```"
     with chatting(terminal, scripted([reply])) as child:
-        child.sendline("greet")
+        say(child, "greet")
         child.expect_exact("Your name? ")
         child.sendline("ada")
         child.expect("Hello ADA")
@@ -113,16 +121,16 @@ def test_ctrl_c_while_the_code_waits_for_input_ends_the_run(
 ) -> None:
     reply = "```python\ninput('Name? ')\n```"
     with chatting(terminal, scripted([reply])) as child:
-        child.sendline("greet")
+        say(child, "greet")
         child.expect_exact("Name? ")
-        child.sendintr()
+        child.sendcontrol("c")
         child.expect("stopped|interrupted")
 
 
 def test_ctrl_c_in_run_ends_with_130(terminal: Terminal, scripted: Scripted) -> None:
     child = terminal("run", "q", "--model", scripted([LOOP]))
     child.expect("started\r")
-    child.sendintr()
+    child.sendcontrol("c")
     child.expect(pexpect.EOF)
     child.wait()
     assert child.exitstatus == 130

@@ -64,4 +64,5 @@ class _Version(argparse.Action):
     """Looks the version up only when it is asked for."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        parser.exit(message=f"codeloop {metadata.version('codeloop')}\n")
+        print(f"codeloop {metadata.version('codeloop')}")
+        parser.exit()
