@@ -23,6 +23,7 @@ class Slot:
     def __init__(self, control: socket.socket, process: int) -> None:
         self.control = control
         self.process = process  # a pidfd
+        self._owner = os.getpid()
 
     def send(self, message: wire.Message, descriptors: tuple[int, ...] = ()) -> None:
         """Send a request.
@@ -74,9 +75,10 @@ class Slot:
         """Kill all that is in the slot, and wait until it is gone."""
         if self.process < 0:
             return
-        with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self.process, signal.SIGKILL)
-        select.select([self.process], [], [], _END_TIMEOUT_S)
+        if os.getpid() == self._owner:  # and not a fork, which has no say in it
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.process, signal.SIGKILL)
+            select.select([self.process], [], [], _END_TIMEOUT_S)
         os.close(self.process)
         self.process = -1
         self.control.close()

@@ -4,6 +4,7 @@ import contextlib
 import os
 import socket
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable, Generator
 from dataclasses import replace
@@ -25,6 +26,36 @@ from codeloop.sandbox.verdict import decide
 LANGUAGES = frozenset({"python"})
 
 _PUT_TIMEOUT_S = 60.0
+_CLOSED = "this session is closed"
+
+
+class _Held:
+    """What a session holds of the system, to be given back though the session was forgotten."""
+
+    def __init__(self) -> None:
+        self.wake, self.waker = socket.socketpair()
+        self.wake.setblocking(False)
+        self.waker.setblocking(False)
+        self.files: dict[str, int] = {}  # put files: name -> open file of the host
+        self.slot: Slot | None = None
+        self.guest: Guest | None = None
+
+    def drop(self) -> None:
+        """End everything that runs in the session, and wait until it is gone."""
+        guest, self.guest = self.guest, None
+        if guest is not None:
+            guest.close()
+        slot, self.slot = self.slot, None
+        if slot is not None:
+            slot.close()
+
+    def close(self) -> None:
+        self.drop()
+        for descriptor in self.files.values():
+            os.close(descriptor)
+        self.files.clear()
+        self.wake.close()
+        self.waker.close()
 
 
 class SandboxSession:
@@ -42,17 +73,16 @@ class SandboxSession:
         self._stateful = stateful
         self._interactive = interactive
         self._limits = limits
-        self._files: dict[str, int] = {}  # put files: name -> open file of the host
         self._lines: deque[str | None] = deque()
         self._running = threading.Lock()
-        self._wake, self._waker = socket.socketpair()
-        self._wake.setblocking(False)
-        self._waker.setblocking(False)
-        self._slot: Slot | None = None
-        self._guest: Guest | None = None
         self._cells = 0
-        self._closed = False
-        self._open()
+        self._held = _Held()
+        self._close = weakref.finalize(self, self._held.close)
+        try:
+            self._open()
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def languages(self) -> frozenset[str]:
@@ -115,10 +145,10 @@ class SandboxSession:
         except OSError as error:
             msg = f"{path}: {error.strerror}"
             raise DataError(msg) from error
-        previous = self._files.pop(name, None)
+        previous = self._held.files.pop(name, None)
         if previous is not None:
             os.close(previous)
-        self._files[name] = descriptor
+        self._held.files[name] = descriptor
         self._put(self._usable_slot(), name)
 
     def restart(self) -> None:
@@ -127,54 +157,41 @@ class SandboxSession:
         Raises:
             SandboxError: a new slot cannot be had.
         """
-        self._drop()
+        if not self._close.alive:
+            raise SandboxError(_CLOSED)
+        self._held.drop()
         self._open()
 
     def close(self) -> None:
         """End everything that runs in the session, and wait until it is gone."""
-        self._closed = True
-        self._drop()
-        for descriptor in self._files.values():
-            os.close(descriptor)
-        self._files.clear()
-        self._wake.close()
-        self._waker.close()
+        self._close()
 
     def _open(self) -> None:
-        self._slot = self._open_slot(self._limits)
-        for name in self._files:
-            self._put(self._slot, name)
+        slot = self._held.slot = self._open_slot(self._limits)
+        for name in list(self._held.files):
+            self._put(slot, name)
         if self._stateful:
-            self._guest = self._new_kernel(self._slot)
-
-    def _drop(self) -> None:
-        guest, self._guest = self._guest, None
-        if guest is not None:
-            guest.close()
-        slot, self._slot = self._slot, None
-        if slot is not None:
-            slot.close()
+            self._held.guest = self._new_kernel(slot)
 
     def _usable_slot(self) -> Slot:
-        if self._slot is None:
-            msg = "this session is closed" if self._closed else "this session needs a restart"
-            raise SandboxError(msg)
-        return self._slot
+        if self._held.slot is None:
+            raise SandboxError("this session needs a restart" if self._close.alive else _CLOSED)
+        return self._held.slot
 
     def _new_kernel(self, slot: Slot) -> Guest:
         return start_guest(slot, self._limits, script=None, interactive=self._interactive)
 
     def _put(self, slot: Slot, name: str) -> None:
-        slot.send({"op": "put", "name": name}, (self._files[name],))
+        slot.send({"op": "put", "name": name}, (self._held.files[name],))
         error = slot.await_message("put", timeout_s=_PUT_TIMEOUT_S)["error"]
         if error is not None:
-            os.close(self._files.pop(name))
+            os.close(self._held.files.pop(name))
             msg = f"{name}: cannot be put into the work directory: {error}"
             raise DataError(msg)
 
     def _wake_up(self, why: bytes) -> None:
         with contextlib.suppress(OSError):  # closed, or so many that one more is no news
-            self._waker.send(why)
+            self._held.waker.send(why)
 
     def _run(
         self, code: str, limits: ExecutionLimits, stdin: bytes
@@ -190,7 +207,7 @@ class SandboxSession:
                 lost = self._stateful
                 self._replace_guest(slot)
         except SandboxError:
-            self._drop()
+            self._held.drop()
             raise
         except BaseException:  # closed by the consumer, or ^C on our side
             self._abandon(slot, run)
@@ -211,35 +228,35 @@ class SandboxSession:
         self._cells += 1
         if not self._stateful:
             script = code.encode("utf-8", "surrogatepass")
-            self._guest = guest = start_guest(
+            self._held.guest = guest = start_guest(
                 slot, limits, script=script, stdin=stdin, interactive=self._interactive
             )
-            run = Run(slot, guest, limits, self._wake, self._lines)
+            run = Run(slot, guest, limits, self._held.wake, self._lines)
             return run, run.script()
-        guest = self._guest = self._guest or self._new_kernel(slot)
+        guest = self._held.guest = self._held.guest or self._new_kernel(slot)
         guest.discard_output()
         guest.sequence += 1
-        run = Run(slot, guest, limits, self._wake, self._lines)
+        run = Run(slot, guest, limits, self._held.wake, self._lines)
         message = {"seq": guest.sequence, "number": self._cells, "code": code}
         return run, run.cell(message, interactive=self._interactive)
 
     def _bury_dead_guest(self, slot: Slot) -> bool:
         """Notice a kernel that ended while nothing ran; return whether one did."""
-        if self._guest is None or not slot.has_reported("ended"):
+        if self._held.guest is None or not slot.has_reported("ended"):
             return False
         self._replace_guest(slot)
         return self._stateful
 
     def _replace_guest(self, slot: Slot) -> None:
         """Forget a guest that has ended, and make ready for the next."""
-        guest, self._guest = self._guest, None
+        guest, self._held.guest = self._held.guest, None
         if guest is not None:
             guest.close()
         if self._stateful:
-            self._guest = self._new_kernel(slot)
+            self._held.guest = self._new_kernel(slot)
             return
         slot.send({"op": "clean"})
-        for name in self._files:
+        for name in self._held.files:
             self._put(slot, name)
 
     def _abandon(self, slot: Slot, run: Run | None) -> None:
@@ -251,11 +268,11 @@ class SandboxSession:
             run.abandon()
             self._replace_guest(slot)
         except SandboxError:
-            self._drop()
+            self._held.drop()
 
     def _forget_wakes(self) -> None:
         """Drop interrupts and lines that came while nothing ran."""
         self._lines.clear()
         with contextlib.suppress(BlockingIOError):
-            while self._wake.recv(4096):
+            while self._held.wake.recv(4096):
                 pass
