@@ -24,8 +24,11 @@ WRITERS = {
     "escape sequences": ("print('\\x1b[2J\\x1b]0;title\\x07')", 15),
     "carriage returns": ("print('a\\r\\nb\\rc')", 7),
     "several processes": (
-        "import os\nfor _ in range(4):\n  if os.fork() == 0: os.write(1, b'x' * 1000); os._exit(0)\n"
-        + "for _ in range(4): os.wait()",
+        """
+import os
+for _ in range(4):
+    if os.fork() == 0: os.write(1, b'x' * 1000); os._exit(0)
+for _ in range(4): os.wait()""",
         4000,
     ),
     "fast and long": ("for _ in range(50_000): print('0123456789')", 550_000),

@@ -55,16 +55,22 @@ def _without_cut_end(data: bytes) -> bytes:
     """Return the data without a character at its end that the cut went through."""
     for back in range(1, min(_LONGEST_CHARACTER, len(data)) + 1):
         byte = data[-back]
-        if byte >> 6 == _CONTINUATION:
-            continue
-        needed = 1 if byte < 0xC0 else 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4  # noqa: PLR2004
-        return data[:-back] if needed > back else data
+        if byte >> 6 != _CONTINUATION:
+            return data[:-back] if _size_of_character(byte) > back else data
     return data
 
 
 def _without_cut_start(data: bytes) -> bytes:
     """Return the data without the rest of a character at its start."""
-    for at in range(min(_LONGEST_CHARACTER - 1, len(data))):
+    for at in range(min(_LONGEST_CHARACTER, len(data))):
         if data[at] >> 6 != _CONTINUATION:
             return data[at:]
-    return data
+    return data if len(data) >= _LONGEST_CHARACTER else b""
+
+
+def _size_of_character(first: int) -> int:
+    """Return how many bytes a character takes that begins with this one; 1 if none does."""
+    for size, lowest, beyond in ((2, 0xC0, 0xE0), (3, 0xE0, 0xF0), (4, 0xF0, 0xF8)):
+        if lowest <= first < beyond:
+            return size
+    return 1

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import socket
+import stat
 import threading
 import weakref
 from collections import deque
@@ -141,10 +142,14 @@ class SandboxSession:
             msg = f"{name!r}: not a plain file name"
             raise DataError(msg)
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
             msg = f"{path}: {error.strerror}"
             raise DataError(msg) from error
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            msg = f"{path}: not a regular file"
+            raise DataError(msg)
         previous = self._held.files.pop(name, None)
         if previous is not None:
             os.close(previous)

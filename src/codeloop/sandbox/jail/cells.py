@@ -72,7 +72,8 @@ def _run(code: str, filename: str, namespace: dict[str, Any]) -> wire.Message:
 
 
 def _execute(code: str, filename: str, namespace: dict[str, Any]) -> wire.Message:
-    cache[filename] = (len(code), None, code.splitlines(keepends=True), filename)
+    lines = [line + "\n" for line in code.split("\n")]
+    cache[filename] = (len(code), None, lines, filename)
     try:
         body, last = _compile(code, filename)
     except Exception as error:  # noqa: BLE001  whatever a compiler raises, the code did not start

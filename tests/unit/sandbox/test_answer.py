@@ -1,0 +1,67 @@
+"""What a guest says is read as data from an enemy."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codeloop.core.execution import GuestError
+from codeloop.sandbox.answer import Answer, Frames, MalformedError, Question, parse
+from codeloop.sandbox.jail import wire
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
+)
+FIELDS = st.sampled_from(["seq", "error", "display", "exit", "cpu_s", "memory_bytes", "input"])
+
+
+@given(st.lists(st.binary(max_size=100)))
+def test_any_bytes_give_messages_or_are_malformed(pieces: list[bytes]) -> None:
+    frames = Frames()
+    try:
+        for piece in pieces:
+            assert isinstance(frames.feed(piece), list)
+    except MalformedError:
+        pass
+
+
+@given(st.dictionaries(FIELDS, JSON))
+def test_any_message_gives_an_answer_or_is_malformed(message: dict[str, Any]) -> None:
+    try:
+        said = parse(message, 1)
+    except MalformedError:
+        return
+    assert said is None or isinstance(said, Answer | Question)
+    if isinstance(said, Answer):
+        (said.display or "").encode()
+        assert said.cpu_s >= 0
+        assert said.memory_bytes >= 0
+
+
+@given(st.dictionaries(st.text(), JSON.filter(lambda value: value == value)))  # noqa: PLR0124  no NaN
+def test_what_is_framed_can_be_read(message: dict[str, Any]) -> None:
+    data = wire.frame(message)
+    frames = Frames()
+    read = [each for at in range(len(data)) for each in frames.feed(data[at : at + 1])]
+    assert json.dumps(read) == json.dumps([message])
+
+
+def test_an_answer_is_read() -> None:
+    error = {"name": "E", "message": "m", "line": 3, "kind": "memory"}
+    said = parse({"seq": 4, "error": error, "cpu_s": 0.5, "exit": 2}, 4)
+    assert said == Answer(GuestError("E", "m", 3), kind="memory", exit_code=2, cpu_s=0.5)
+
+
+def test_numbers_keep_answers_apart() -> None:
+    assert parse({"seq": 3}, 4) is None
+    with pytest.raises(MalformedError):
+        parse({"seq": 5}, 4)
+
+
+def test_a_long_message_is_refused_before_it_is_read() -> None:
+    with pytest.raises(MalformedError):
+        Frames().feed(wire.HEADER.pack(wire.FRAME_BYTES + 1))
