@@ -25,8 +25,8 @@ from typing import Any
 Json = dict[str, Any]
 
 REQUEST = """\
-Write this Python function, whole, with the imports that it needs. After it, print what it
-returns for the examples of its docstring.
+Write this Python function, whole, with the imports that it needs. After it, check each example
+of its docstring with an assert.
 
 ```python
 {prompt}```
