@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import weakref
-from importlib.resources import files
 from pathlib import Path
 
 from codeloop.core.errors import IsolationError, SandboxError
@@ -121,7 +120,7 @@ class Zygote:
 def _start(
     link: int, log: int, packages: Path | None, preload: tuple[str, ...]
 ) -> subprocess.Popen[bytes]:
-    package = Path(str(files("codeloop")))
+    package = Path(__file__).parents[1]
     program = _BOOTSTRAP.format(
         modules=[
             ("codeloop", str(package)),

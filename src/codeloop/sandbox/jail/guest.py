@@ -9,14 +9,13 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from codeloop.sandbox.jail import cells, root, script, streams, syscalls, wire
+from codeloop.sandbox.jail import cells, root, script, syscalls, wire
 
 Program = Callable[[], object]
 
 _MAX_STACK_BYTES = 64 * 1024 * 1024
 _STACK_BYTES = 8 * 1024 * 1024
 _SIGNALS = 1024  # queued, and timers
-_OURS = "codeloop"
 
 
 def prepare(request: wire.Message, descriptors: list[int], bpf: bytes) -> Program:
@@ -125,13 +124,7 @@ def _tidy_interpreter() -> dict[str, Any]:
     """
     starter = vars(sys.modules["__main__"])
     starter.clear()
-    for name in [name for name in sys.modules if name.partition(".")[0] == _OURS]:
-        del sys.modules[name]
     sys.path.insert(0, root.WORK)
-    for descriptor, name in enumerate(streams.NAMES):
-        stream = streams.make(descriptor)
-        setattr(sys, name, stream)
-        setattr(sys, f"__{name}__", stream)
     main = ModuleType("__main__")
     vars(main)["__builtins__"] = sys.modules["builtins"]
     sys.modules["__main__"] = main

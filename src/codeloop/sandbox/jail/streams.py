@@ -24,6 +24,23 @@ def make(descriptor: int) -> io.TextIOWrapper:
     return io.TextIOWrapper(buffer, "utf-8", errors, newline, line_buffering=not reads)
 
 
+def install() -> None:
+    """Give this interpreter the streams that its forks will use.
+
+    They are made over a pipe, which cannot be told from the guests' own pipes.
+    """
+    kept = [os.dup(descriptor) for descriptor in range(3)]
+    ends = os.pipe()
+    for descriptor, name in enumerate(NAMES):
+        os.dup2(ends[min(descriptor, 1)], descriptor)
+        stream = make(descriptor)
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+        os.dup2(kept[descriptor], descriptor)
+    for descriptor in (*kept, *ends):
+        os.close(descriptor)
+
+
 def keeper(lowest_spare: int) -> Callable[[], None]:
     """Return a function that opens again which of the output streams have been closed.
 
