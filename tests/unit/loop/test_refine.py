@@ -29,6 +29,7 @@ from codeloop.core.execution import ExecutionResult, OutputChunk, Status
 from codeloop.core.protocols import Reply, Sampling
 from codeloop.loop.critics import ExecutionCritic
 from codeloop.loop.limits import Limits
+from codeloop.loop.prompts import shrinking
 from codeloop.loop.refine import refine
 from codeloop.models.scripted import ScriptedModel
 
@@ -280,7 +281,9 @@ class TestContextOverflow:
         assert "cccc" in said
 
     def test_when_outputs_are_gone_the_oldest_turns_go(self) -> None:
-        messages = self.ask(1000).calls[0].messages
+        smallest = list(shrinking(self.long_dialogue()))[-1]
+        room = ScriptedModel([]).count_tokens(smallest) + 16
+        messages = self.ask(room).calls[0].messages
         said = "\n".join(m.content for m in messages)
         assert messages[0].content == "q"
         assert "aaaa" not in said
