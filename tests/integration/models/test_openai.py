@@ -32,6 +32,7 @@ from codeloop.core.protocols import Model, Reply, Sampling, TokenLogprob
 from codeloop.models import openai as openai_module
 from codeloop.models.endpoint import parse_endpoint
 from codeloop.models.openai import OpenAIModel, Patience
+from codeloop.models.served import Served, served_models
 
 ASK = (Message(Role.SYSTEM, "be brief"), Message(Role.USER, "hello, wörld"))
 KEY = "sk-very-secret"
@@ -477,3 +478,23 @@ def test_tls_to_a_server_without_it_says_so() -> None:
         endpoint = parse_endpoint(f"https://127.0.0.1:{server.port}/v1")
         with pytest.raises(ModelError, match="no TLS there"):
             said(OpenAIModel("m", endpoint))
+
+
+@pytest.mark.parametrize(
+    ("row", "tokens"),
+    [
+        ({"id": "a", "max_model_len": 4096}, 4096),
+        ({"id": "a", "meta": {"n_ctx": 2048}}, 2048),
+        ({"id": "a"}, None),
+    ],
+)
+def test_an_endpoint_tells_what_it_serves(row: dict[str, object], tokens: int | None) -> None:
+    with Server(status(200, {"data": [row]})) as server:
+        assert served_models(parse_endpoint(server.url)) == (Served("a", tokens),)
+        assert server.requests[0].path == "/v1/models"
+
+
+@pytest.mark.parametrize("body", ["[]", "{}", '{"data": 5}', "oops", ""])
+def test_an_endpoint_that_lists_nonsense_is_said_to(body: str) -> None:
+    with Server(status(200, body)) as server, pytest.raises(ModelError, match=r"no JSON|no sense"):
+        served_models(parse_endpoint(server.url))
