@@ -189,6 +189,7 @@ try:
     list(events)
 except KeyboardInterrupt:
     print("interrupted", flush=True)
+    events.close()  # the interrupt may have come between two of its events
     print([type(e).__name__ for e in sessions[1].run("1")], flush=True)
     sandbox.close()
 """
@@ -208,7 +209,7 @@ def host() -> Iterator[subprocess.Popen[str]]:
 
 def test_nothing_outlives_a_host_that_is_killed(host: subprocess.Popen[str]) -> None:
     processes = family(host.pid)
-    assert len(processes) >= 8
+    assert len(processes) >= 5
     host.kill()
     host.wait()
     assert not wait_until_gone(processes)
@@ -277,6 +278,7 @@ def test_many_mixed_runs_leak_nothing(own: Sandbox) -> None:
         run(one_shot, program)
         run(stateful, program)
     stateful.restart()
+    run(stateful, "1")
     descriptors, processes = open_descriptors(), len(family(own._zygote.pid))
     zygote_descriptors = _descriptors_of(own._zygote.pid)
     for at in range(runs):
@@ -285,6 +287,7 @@ def test_many_mixed_runs_leak_nothing(own: Sandbox) -> None:
         if at % 50 == 49:
             session.restart()
     stateful.restart()
+    run(stateful, "1")
     assert open_descriptors() == descriptors
     assert len(family(own._zygote.pid)) == processes
     assert _descriptors_of(own._zygote.pid) == zygote_descriptors

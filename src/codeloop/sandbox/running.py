@@ -175,6 +175,8 @@ class Run:
         yield from self._take(self._streams[descriptor], data)
 
     def _take(self, name: StreamName, data: bytes) -> Progress:
+        if self.facts.stopped_for is Status.OUTPUT_LIMIT:
+            return  # it goes on writing until it is dead
         text = self.captures[name].feed(data)
         total = sum(capture.total_bytes for capture in self.captures.values())
         if total > self.facts.limits.output_stop_bytes:

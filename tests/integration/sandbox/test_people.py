@@ -132,9 +132,9 @@ def test_an_interrupt_stops_the_cell_and_keeps_the_variables(
 
 SWALLOW = """
 import time
-print('go', flush=True)
 while True:
     try:
+        print('go', flush=True)
         time.sleep(60)
     except BaseException:
         pass
