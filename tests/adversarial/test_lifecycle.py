@@ -321,3 +321,46 @@ def test_many_threads_use_one_sandbox(own: Sandbox) -> None:
     for thread in threads:
         thread.join()
     assert not failures
+
+
+def test_a_restart_ends_the_run_of_another_thread(own: Sandbox) -> None:
+    session = own.open_session(stateful=True, limits=LIMITS)
+    events = session.run("print('x', flush=True)\nwhile True: pass")
+    next(events)
+    seen: list[BaseException] = []
+
+    def consume() -> None:
+        try:
+            last(events)
+        except SandboxError as error:
+            seen.append(error)
+
+    thread = threading.Thread(target=consume)
+    thread.start()
+    time.sleep(0.1)
+    session.restart()
+    thread.join()
+    assert len(seen) == 1
+    assert run(session, "6 * 7").displays[0].text() == "42"
+
+
+@pytest.mark.parametrize("stateful", [True, False])
+def test_a_restart_ends_a_run_that_nobody_consumes(stateful: bool, own: Sandbox) -> None:
+    session = own.open_session(stateful=stateful, limits=LIMITS)
+    events = session.run("print('x', flush=True)\nwhile True: pass")
+    next(events)
+    session.restart()
+    assert run(session, "print(1)").stdout.text == "1\n"
+    events.close()  # must not touch what is new
+    assert run(session, "print(2)").stdout.text == "2\n"
+
+
+def test_a_file_is_not_put_into_the_middle_of_a_run(own: Sandbox, tmp_path: Path) -> None:
+    (tmp_path / "data").touch()
+    session = own.open_session(stateful=True, limits=LIMITS)
+    events = session.run("print('x', flush=True)\nwhile True: pass")
+    next(events)
+    with pytest.raises(SandboxError, match="something else"):
+        session.put_file(tmp_path / "data")
+    events.close()
+    session.put_file(tmp_path / "data")

@@ -51,6 +51,7 @@ class Zygote:
         """
         isolation.require_linux()
         self._lock = threading.Lock()
+        self._requests = 0
         self._link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._log = os.memfd_create("zygote-log", os.MFD_CLOEXEC)
         with theirs:
@@ -79,15 +80,16 @@ class Zygote:
             SandboxError: the zygote has gone, or the kernel refuses.
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        request = {"disk": limits.disk_bytes, "files": limits.files}
         try:
             with theirs, self._lock:
-                wire.send(self._link, request, [theirs.fileno()])
-                answer, descriptors = wire.receive(self._link)
+                answer, descriptors = self._ask(limits, theirs.fileno())
         except (OSError, EOFError) as error:
             ours.close()
             msg = f"the sandbox's zygote has ended{self._last_words()}"
             raise SandboxError(msg) from error
+        except BaseException:
+            ours.close()
+            raise
         if "error" in answer:
             ours.close()
             raise IsolationError(isolation.explain("slot", answer["errno"], answer["error"]))
@@ -96,6 +98,18 @@ class Zygote:
     def close(self) -> None:
         """End it, and with it all that it has forked."""
         self._finalizer()
+
+    def _ask(self, limits: ExecutionLimits, control: int) -> tuple[wire.Message, list[int]]:
+        """Ask for a slot and return the answer, passing over one that an interrupt left behind."""
+        self._requests += 1
+        request = {"id": self._requests, "disk": limits.disk_bytes, "files": limits.files}
+        wire.send(self._link, request, [control])
+        while True:
+            answer, descriptors = wire.receive(self._link)
+            if answer["id"] == request["id"]:
+                return answer, descriptors
+            for descriptor in descriptors:
+                os.close(descriptor)
 
     def _await_ready(self, packages: Path | None) -> None:
         self._link.settimeout(_START_TIMEOUT_S)

@@ -8,8 +8,9 @@ import signal
 import socket
 from dataclasses import dataclass, field
 
-from codeloop.core.errors import SandboxError
+from codeloop.core.errors import IsolationError, SandboxError
 from codeloop.core.execution import ExecutionLimits
+from codeloop.sandbox import isolation
 from codeloop.sandbox.jail import wire
 
 _END_TIMEOUT_S = 5.0
@@ -47,8 +48,7 @@ class Slot:
         except (EOFError, OSError) as error:
             raise _gone() from error
         if message["op"] == "broken":
-            msg = f"a session could not be set up: {message['error']}"
-            raise SandboxError(msg)
+            raise IsolationError(isolation.explain("root", None, message["error"]))
         return message
 
     def await_message(self, op: str, *, timeout_s: float = _END_TIMEOUT_S) -> wire.Message:
@@ -71,13 +71,18 @@ class Slot:
             seen = self.receive()["op"] == op or seen
         return seen
 
+    def kill(self) -> None:
+        """Kill all that is in the slot, unless this is a fork of its owner, which has no say."""
+        if self.process >= 0 and os.getpid() == self._owner:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.process, signal.SIGKILL)
+
     def close(self) -> None:
         """Kill all that is in the slot, and wait until it is gone."""
         if self.process < 0:
             return
-        if os.getpid() == self._owner:  # and not a fork, which has no say in it
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self.process, signal.SIGKILL)
+        self.kill()
+        if os.getpid() == self._owner:
             select.select([self.process], [], [], _END_TIMEOUT_S)
         os.close(self.process)
         self.process = -1

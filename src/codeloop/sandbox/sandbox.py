@@ -88,7 +88,8 @@ def check_isolation() -> str | None:
     """
     try:
         with open_sandbox() as sandbox:
-            sandbox.open_session(stateful=False).close()
+            for _ in sandbox.open_session(stateful=False).run("pass"):
+                pass
     except IsolationError as error:
         return str(error)
     return None

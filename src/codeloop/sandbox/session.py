@@ -7,7 +7,7 @@ import stat
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from codeloop.sandbox.verdict import decide
 LANGUAGES = frozenset({"python"})
 
 _PUT_TIMEOUT_S = 60.0
+_STOP_TIMEOUT_S = 1.0
 _CLOSED = "this session is closed"
 
 
@@ -75,7 +76,7 @@ class SandboxSession:
         self._interactive = interactive
         self._limits = limits
         self._lines: deque[str | None] = deque()
-        self._running = threading.Lock()
+        self._turn = threading.Lock()
         self._cells = 0
         self._held = _Held()
         self._close = weakref.finalize(self, self._held.close)
@@ -110,13 +111,8 @@ class SandboxSession:
         if language not in LANGUAGES:
             yield ExecutionResult(Status.UNSUPPORTED)
             return
-        if not self._running.acquire(blocking=False):
-            msg = "this session is running something else; use one session for each run at a time"
-            raise SandboxError(msg)
-        try:
+        with self._use():
             result = yield from self._run(code, limits or self._limits, stdin)
-        finally:
-            self._running.release()
         yield result
 
     def interrupt(self) -> None:
@@ -141,35 +137,47 @@ class SandboxSession:
         if not name or name in {".", ".."} or "/" in name or "\0" in name:
             msg = f"{name!r}: not a plain file name"
             raise DataError(msg)
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        except OSError as error:
-            msg = f"{path}: {error.strerror}"
-            raise DataError(msg) from error
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            msg = f"{path}: not a regular file"
-            raise DataError(msg)
-        previous = self._held.files.pop(name, None)
-        if previous is not None:
-            os.close(previous)
-        self._held.files[name] = descriptor
-        self._put(self._usable_slot(), name)
+        with self._use():
+            self._put_new(self._usable_slot(), path, name)
 
     def restart(self) -> None:
         """Throw all state away and start anew; files put in by the host are put in again.
 
+        A run in progress ends with a `SandboxError` where it is consumed.
+
         Raises:
-            SandboxError: a new slot cannot be had.
+            SandboxError: the session is closed, or a new slot cannot be had.
         """
         if not self._close.alive:
             raise SandboxError(_CLOSED)
+        self._stop_use()
         self._held.drop()
         self._open()
 
     def close(self) -> None:
         """End everything that runs in the session, and wait until it is gone."""
+        self._stop_use()
         self._close()
+
+    @contextlib.contextmanager
+    def _use(self) -> Iterator[None]:
+        """Have the session for one run."""
+        turn = self._turn
+        if not turn.acquire(blocking=False):
+            msg = "this session is running something else; use one session for each run at a time"
+            raise SandboxError(msg)
+        try:
+            yield
+        finally:
+            turn.release()
+
+    def _stop_use(self) -> None:
+        """End a run that another thread consumes, or that nobody consumes any more."""
+        slot = self._held.slot
+        if slot is not None:
+            slot.kill()
+        self._turn.acquire(timeout=_STOP_TIMEOUT_S)  # a thread that waits for it notices at once
+        self._turn = threading.Lock()
 
     def _open(self) -> None:
         slot = self._held.slot = self._open_slot(self._limits)
@@ -185,6 +193,22 @@ class SandboxSession:
 
     def _new_kernel(self, slot: Slot) -> Guest:
         return start_guest(slot, self._limits, script=None, interactive=self._interactive)
+
+    def _put_new(self, slot: Slot, path: Path, name: str) -> None:
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            msg = f"{path}: {error.strerror}"
+            raise DataError(msg) from error
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            msg = f"{path}: not a regular file"
+            raise DataError(msg)
+        previous = self._held.files.pop(name, None)
+        if previous is not None:
+            os.close(previous)
+        self._held.files[name] = descriptor
+        self._put(slot, name)
 
     def _put(self, slot: Slot, name: str) -> None:
         slot.send({"op": "put", "name": name}, (self._held.files[name],))
@@ -212,7 +236,7 @@ class SandboxSession:
                 lost = self._stateful
                 self._replace_guest(slot)
         except SandboxError:
-            self._held.drop()
+            self._give_up(slot)
             raise
         except BaseException:  # closed by the consumer, or ^C on our side
             self._abandon(slot, run)
@@ -261,18 +285,26 @@ class SandboxSession:
             self._held.guest = self._new_kernel(slot)
             return
         slot.send({"op": "clean"})
-        for name in self._held.files:
+        for name in list(self._held.files):
             self._put(slot, name)
 
     def _abandon(self, slot: Slot, run: Run | None) -> None:
         """End a run that nobody waits for, so that the session can be used again."""
+        if slot is not self._held.slot:  # closed, or restarted, while the run was held up
+            return
         try:
             if run is None:
-                self.restart()
+                self._held.drop()
+                self._open()
                 return
             run.abandon()
             self._replace_guest(slot)
         except SandboxError:
+            self._give_up(slot)
+
+    def _give_up(self, slot: Slot) -> None:
+        """Let go of a slot that broke, unless that was done already."""
+        if slot is self._held.slot:
             self._held.drop()
 
     def _forget_wakes(self) -> None:

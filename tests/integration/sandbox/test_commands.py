@@ -178,3 +178,37 @@ def _can_run_us(python: str) -> bool:
         check=False,
     )
     return version.stdout == "True\n"
+
+
+MASKED = """
+from dataclasses import replace
+from adversarial.hostile import LIMITS, run
+from codeloop.core.execution import MIB
+from codeloop.sandbox import open_sandbox, self_test
+with open_sandbox() as sandbox:
+    print([probe for probe in self_test(sandbox) if not probe.held])
+    session = sandbox.open_session(stateful=True, limits=replace(LIMITS, cpu_s=0.5))
+    print(run(session, "import os; os.listdir('/proc')").displays[0].text())
+    for code in (
+        "import threading\\nt = threading.Thread(target=lambda: 10 ** 10 ** 9)\\nt.start(); t.join()",
+        "import os\\nfor _ in range(3): os.fork()\\nwhile True: pass",
+        "import os\\nfor _ in range(3): os.fork()\\n"
+        "x = bytearray(60 * 10**6)\\nimport time; time.sleep(30)",
+    ):
+        print(run(session, code, replace(LIMITS, cpu_s=0.5)).status)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can hide a part of /proc")
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="needs unshare(1)")
+def test_the_limits_hold_where_proc_cannot_be_mounted() -> None:
+    """A container hides parts of its /proc, and the kernel then refuses to mount another."""
+    hide = 'mount -t tmpfs none /proc/tty && exec "$0" -c "$1"'
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", hide, sys.executable, MASKED],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "[]\n[]\ncpu_limit\ncpu_limit\nmemory_limit\n", done.stderr

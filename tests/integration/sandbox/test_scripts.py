@@ -25,7 +25,7 @@ PROGRAMS = {
     "exits with words": "import sys; sys.exit('words')",
     "exits with an object": "import sys; sys.exit([1])",
     "exits by exit()": "exit(3)",
-    "leaves": "import os; print('lost'); os._exit(4)",
+    "leaves": "import os; print('said', flush=True); os._exit(4)",
     "registers": "import atexit; atexit.register(print, 'last'); print('first')",
     "fails at exit": "import atexit; atexit.register(lambda: 1 / 0)",
     "has a finalizer": "class A:\n    def __del__(self): print('del')\na = A()",
@@ -73,6 +73,7 @@ def test_a_script_does_what_python_does(name: str, sandbox: Sandbox, tmp_path: P
         cwd=tmp_path,
         capture_output=True,
         input=STDIN,
+        env={"PATH": "/usr/bin:/bin"},
         check=False,
     )
     ours = run_once(sandbox, program, stdin=STDIN)

@@ -5,7 +5,7 @@
 import os
 import sys
 
-from codeloop.sandbox.jail import syscalls
+from codeloop.sandbox.jail import sample, syscalls
 from codeloop.sandbox.jail.syscalls import MS_BIND, MS_NODEV, MS_NOSUID, MS_RDONLY, MS_REC
 
 WORK = "/work"
@@ -141,14 +141,20 @@ def disk_is_full() -> bool:
     return disk.f_bavail == 0 or disk.f_favail == 0
 
 
-def mount_proc() -> bool:
-    """Mount the slot's own /proc; where that can't be had leave it empty. Return which."""
+def mount_proc() -> sample.Proc:
+    """Mount the slot's own /proc and return it for taking samples.
+
+    A container that hides parts of its /proc has the kernel refuse new ones. There the guest's is
+    empty, and samples come from the one outside.
+    """
+    outside = sample.Proc(os.open("/proc", os.O_RDONLY | os.O_CLOEXEC), os.readlink("/proc/self"))
     flags = MS_NOSUID | MS_NODEV | syscalls.MS_NOEXEC
     for options in ("hidepid=2,subset=pid", "hidepid=2"):
         try:
             syscalls.mount("proc", "/proc", "proc", flags, options)
-        except OSError:  # an older kernel, or a container that hides parts of /proc
+        except OSError:  # refused, or an older kernel that does not know the options
             continue
-        return True
+        os.close(outside.descriptor)
+        return sample.Proc(os.open("/proc", os.O_RDONLY | os.O_CLOEXEC), None)
     syscalls.mount("none", "/proc", "tmpfs", flags | MS_RDONLY, "size=4k")
-    return False
+    return outside

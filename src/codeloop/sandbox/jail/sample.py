@@ -1,4 +1,4 @@
-"""What the processes of a slot use together, read from the slot's own /proc."""
+"""What the processes of a slot use together, read from a /proc."""
 
 # ruff: noqa: PTH208  (pathlib is slow to import)
 
@@ -10,6 +10,13 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 _KIB = 1024
 
 
+class Proc(NamedTuple):
+    """A /proc to read from, and who is whose in it."""
+
+    descriptor: int  # of the directory
+    top: str | None  # None: all but pid 1 are guests; else our own pid, whose descendants they are
+
+
 class Sample(NamedTuple):
     """A moment's use by every process of the namespace but its pid 1."""
 
@@ -18,13 +25,11 @@ class Sample(NamedTuple):
     tasks: int  # threads
 
 
-def take() -> Sample:
+def take(proc: Proc) -> Sample:
     """Return what is in use now."""
     ticks = pages = tasks = 0
-    for name in os.listdir("/proc"):
-        if name == "1" or not name.isdigit():
-            continue
-        fields = _read(f"/proc/{name}/stat").rpartition(b")")[2].split()
+    for pid in _guests(proc):
+        fields = _read(proc, f"{pid}/stat").rpartition(b")")[2].split()
         if len(fields) > 21:  # noqa: PLR2004  proc(5): utime is 14th, rss 24th; two are cut off
             ticks += sum(int(field) for field in fields[11:15])
             tasks += int(fields[17])
@@ -32,25 +37,50 @@ def take() -> Sample:
     return Sample(ticks / _TICKS, pages * _PAGE, tasks)
 
 
-def proportional_bytes() -> int:
+def proportional_bytes(proc: Proc) -> int:
     """Return the memory in use with shared pages shared out, which takes longer to find."""
     total = 0
-    for name in os.listdir("/proc"):
-        if name != "1" and name.isdigit():
-            for line in _read(f"/proc/{name}/smaps_rollup").splitlines():
-                if line.startswith(b"Pss:"):
-                    total += int(line.split()[1]) * _KIB
+    for pid in _guests(proc):
+        for line in _read(proc, f"{pid}/smaps_rollup").splitlines():
+            if line.startswith(b"Pss:"):
+                total += int(line.split()[1]) * _KIB
     return total
 
 
-def _read(path: str) -> bytes:
+def _guests(proc: Proc) -> list[str]:
+    if proc.top is None:
+        return [name for name in os.listdir(proc.descriptor) if name.isdigit() and name != "1"]
+    found: list[str] = []
+    parents = [proc.top]
+    while parents:
+        children = _children(proc, parents.pop())
+        found += children
+        parents += children
+    return found
+
+
+def _children(proc: Proc, pid: str) -> list[str]:
+    """Return the children of every thread of a process."""
+    try:
+        threads = os.open(f"{pid}/task", os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc.descriptor)
+    except OSError:  # it has gone
+        return []
+    try:
+        names = os.listdir(threads)
+    finally:
+        os.close(threads)
+    texts = [_read(proc, f"{pid}/task/{name}/children") for name in names]
+    return [child.decode() for text in texts for child in text.split()]
+
+
+def _read(proc: Proc, path: str) -> bytes:
     """Return a file of /proc, or nothing if its process has gone."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc.descriptor)
     except OSError:
         return b""
     try:
-        return os.read(descriptor, 4096)
+        return os.read(descriptor, 64 * _KIB)
     except OSError:
         return b""
     finally:

@@ -36,14 +36,14 @@ def start(control: int, ids: tuple[int, int], request: wire.Message, bpf: bytes)
         syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
         syscalls.drop_bounding_set()
         sethostname("codeloop")
-        has_proc = root.mount_proc()
+        proc = root.mount_proc()
         disk = int(request["disk"]), int(request["files"])
         root.mount_disk(*disk)
     except OSError as error:
         wire.send(link, {"op": "broken", "error": str(error), "errno": error.errno})
         os._exit(1)
-    wire.send(link, {"op": "up", "proc": has_proc})
-    return _Slot(link, disk, bpf, has_proc=has_proc).serve()
+    wire.send(link, {"op": "up"})
+    return _Slot(link, disk, bpf, proc).serve()
 
 
 def map_ids(uid: int, gid: int) -> None:
@@ -63,11 +63,11 @@ def map_ids(uid: int, gid: int) -> None:
 class _Slot:
     """One session's pid 1: a server of the host's requests, and the guest's parent."""
 
-    def __init__(self, link: socket, disk: tuple[int, int], bpf: bytes, *, has_proc: bool) -> None:
+    def __init__(self, link: socket, disk: tuple[int, int], bpf: bytes, proc: sample.Proc) -> None:
         self.link = link
         self.disk = disk
         self.bpf = bpf
-        self.has_proc = has_proc
+        self.proc = proc
         self.guest = 0  # its pid, 0 if there is none
         self.process = -1  # its pidfd
         self.watch: _Watch | None = None
@@ -159,13 +159,13 @@ class _Slot:
 
     def _check(self) -> None:
         """Measure the guest and its kin, and kill them if they are past a limit."""
-        if not self.has_proc or not self.guest:
+        if not self.guest:
             return
-        now = sample.take()
+        now = sample.take(self.proc)
         memory = now.memory_bytes
         limit = self.watch.memory_bytes if self.watch else 0
         if limit and memory > limit and now.tasks > 1:
-            memory = min(memory, sample.proportional_bytes() or memory)
+            memory = min(memory, sample.proportional_bytes(self.proc) or memory)
         self.peak = sample.Sample(0.0, max(self.peak[1], memory), max(self.peak[2], now.tasks))
         if self.watch is None or self.reason is not None:
             return
@@ -179,8 +179,8 @@ class _Slot:
     def _cpu_s(self, now: sample.Sample | None = None) -> float:
         """Return the processor time of all guests so far, dead and alive."""
         dead = getrusage(RUSAGE_CHILDREN)
-        if now is None and self.guest and self.has_proc:
-            now = sample.take()
+        if now is None and self.guest:
+            now = sample.take(self.proc)
         return dead.ru_utime + dead.ru_stime + (now.cpu_s if now else 0.0)
 
     def _kill(self, reason: str) -> None:

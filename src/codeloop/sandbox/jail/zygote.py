@@ -121,12 +121,12 @@ def _serve_slots(link: socket, host: int, bpf: bytes) -> Callable[[], object]:
         try:
             pid = syscalls.clone(_SLOT_NAMESPACES)
         except OSError as error:
-            wire.send(link, {"error": str(error), "errno": error.errno})
+            wire.send(link, {"id": request["id"], "error": str(error), "errno": error.errno})
             os.close(control)
             continue
         if pid == 0:
             return slot.start(control, ids, request, bpf)
         os.close(control)
         process = os.pidfd_open(pid)
-        wire.send(link, {"pid": pid}, [process])
+        wire.send(link, {"id": request["id"]}, [process])
         os.close(process)
