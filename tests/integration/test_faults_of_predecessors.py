@@ -61,8 +61,10 @@ def run(session: Session, code: str, **limits: float) -> ExecutionResult:
     [
         "open('/etc/codeloop-was-here', 'w')",
         "import posix; assert posix.system('touch /usr/x') == 0",
-        ("import os; p = os.posix_spawn('/bin/touch', ['touch', '/bin/x'], {});"
-        " assert os.waitstatus_to_exitcode(os.waitpid(p, 0)[1]) == 0"),
+        (
+            "import os; p = os.posix_spawn('/bin/touch', ['touch', '/bin/x'], {});"
+            " assert os.waitstatus_to_exitcode(os.waitpid(p, 0)[1]) == 0"
+        ),
         "import ctypes; assert ctypes.CDLL(None).system(b'touch /usr/x') == 0",
         "import socket; socket.create_connection(('127.0.0.1', 22), 1)",
         "import sys; del sys.modules['os']; import os; os.unlink('/usr/bin/env')",
