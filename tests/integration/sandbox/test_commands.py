@@ -190,7 +190,7 @@ with open_sandbox() as sandbox:
     session = sandbox.open_session(stateful=True, limits=replace(LIMITS, cpu_s=0.5))
     print(run(session, "import os; os.listdir('/proc')").displays[0].text())
     for code in (
-        "import threading\\nt = threading.Thread(target=lambda: 10 ** 10 ** 9)\\nt.start(); t.join()",
+        "import threading as t; x = t.Thread(target=lambda: 10 ** 10 ** 9); x.start(); x.join()",
         "import os\\nfor _ in range(3): os.fork()\\nwhile True: pass",
         "import os\\nfor _ in range(3): os.fork()\\n"
         "x = bytearray(60 * 10**6)\\nimport time; time.sleep(30)",

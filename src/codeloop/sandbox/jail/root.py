@@ -149,12 +149,10 @@ def mount_proc() -> sample.Proc:
     """
     outside = sample.Proc(os.open("/proc", os.O_RDONLY | os.O_CLOEXEC), os.readlink("/proc/self"))
     flags = MS_NOSUID | MS_NODEV | syscalls.MS_NOEXEC
-    for options in ("hidepid=2,subset=pid", "hidepid=2"):
-        try:
-            syscalls.mount("proc", "/proc", "proc", flags, options)
-        except OSError:  # refused, or an older kernel that does not know the options
-            continue
-        os.close(outside.descriptor)
-        return sample.Proc(os.open("/proc", os.O_RDONLY | os.O_CLOEXEC), None)
-    syscalls.mount("none", "/proc", "tmpfs", flags | MS_RDONLY, "size=4k")
-    return outside
+    try:
+        syscalls.mount("proc", "/proc", "proc", flags, "hidepid=2,subset=pid")
+    except OSError:
+        syscalls.mount("none", "/proc", "tmpfs", flags | MS_RDONLY, "size=4k")
+        return outside
+    os.close(outside.descriptor)
+    return sample.Proc(os.open("/proc", os.O_RDONLY | os.O_CLOEXEC), None)
