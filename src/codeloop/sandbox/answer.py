@@ -1,12 +1,15 @@
 """Reads what a guest says about itself, trusting none of it."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
-from codeloop.core.execution import GuestError
+from codeloop.core.execution import Display, GuestError
 from codeloop.sandbox.jail import wire
 
 _TEXT_CHARS = 256 * 1024
+_MAX_DISPLAYS = 64
+_MIME = re.compile(r"[a-z]+/[a-z0-9.+-]+")
 _MAX_LINE = 10_000_000
 _MAX_EXIT_CODE = 255
 _MAX_BYTES = 1 << 50
@@ -22,7 +25,7 @@ class Answer:
 
     error: GuestError | None = None
     kind: str = ""  # what sort of error: memory, disk, process, interrupt, compile, exception
-    display: str | None = None
+    displays: tuple[Display, ...] = ()
     exit_code: int | None = None
     cpu_s: float = 0.0
     memory_bytes: int = 0
@@ -78,11 +81,10 @@ def parse(message: wire.Message, sequence: int) -> Answer | Question | None:
     if number < sequence:
         return None
     described = message.get("error")
-    display = message.get("display")
     return Answer(
         error=None if described is None else _error(described),
         kind="" if described is None else _text(described.get("kind")),
-        display=None if display is None else _text(display),
+        displays=tuple(_display(parts) for parts in _list(message.get("displays"))),
         exit_code=_number(message.get("exit"), _MAX_EXIT_CODE),
         cpu_s=_seconds(message.get("cpu_s", 0.0)),
         memory_bytes=_number(message.get("memory_bytes", 0), _MAX_BYTES) or 0,
@@ -99,11 +101,25 @@ def _error(described: Any) -> GuestError:
     )
 
 
-def _text(value: object) -> str:
+def _list(value: object) -> list[object]:
+    if value is None:
+        return []
+    if type(value) is not list or len(value) > _MAX_DISPLAYS:
+        raise MalformedError
+    return value
+
+
+def _display(parts: object) -> Display:
+    if type(parts) is not dict or not all(_MIME.fullmatch(mime) for mime in parts):
+        raise MalformedError
+    return Display(tuple((mime, _text(data, wire.FRAME_BYTES)) for mime, data in parts.items()))
+
+
+def _text(value: object, most: int = _TEXT_CHARS) -> str:
     """Return a text that is one: no half of a surrogate pair, and not too long."""
     if type(value) is not str:
         raise MalformedError
-    return value[:_TEXT_CHARS].encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return value[:most].encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _number(value: object, most: int) -> int | None:

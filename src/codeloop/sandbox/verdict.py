@@ -4,7 +4,6 @@ import signal
 from dataclasses import dataclass, field
 
 from codeloop.core.execution import (
-    Display,
     ExecutionLimits,
     ExecutionResult,
     GuestError,
@@ -63,7 +62,6 @@ def decide(
 ) -> ExecutionResult:
     """Return the result of a run."""
     answer = facts.answer or Answer()
-    display = answer.display
     ended = facts.ended
     return ExecutionResult(
         status=_status(facts),
@@ -72,7 +70,7 @@ def decide(
         exit_code=ended["code"] if ended else answer.exit_code,
         signal=ended["signal"] if ended else None,
         error=_error(facts),
-        displays=() if display is None else (Display((("text/plain", display),)),),
+        displays=answer.displays,
         cpu_s=facts.cpu_s,
         wall_s=facts.wall_s,
         peak_memory_bytes=facts.memory_bytes,

@@ -15,9 +15,8 @@ from traceback import format_exception
 from types import CodeType, TracebackType
 from typing import Any, Never
 
-from codeloop.sandbox.jail import report, streams, wire
+from codeloop.sandbox.jail import displays, report, streams, wire
 
-_DISPLAY_CHARS = 64 * 1024
 _KIB = 1024
 
 # A cell may replace what is in the real one, or in a module: we keep what we need by name.
@@ -80,12 +79,13 @@ def _execute(code: str, filename: str, namespace: dict[str, Any]) -> wire.Messag
         return _failed(error, filename, started=False)
     try:
         value = _evaluate(body, last, namespace)
-        display = None if value is None else _shown(value)
+        shown = [] if value is None else [displays.of_value(value)]
+        shown += displays.of_figures()
     except SystemExit as error:
         return _exited(error)
     except BaseException as error:  # noqa: BLE001  a cell may raise what it likes
         return _failed(error, filename, started=True)
-    return {} if display is None else {"display": display}
+    return {"displays": shown} if shown else {}
 
 
 def _compile(code: str, filename: str) -> tuple[CodeType | None, CodeType | None]:
@@ -104,15 +104,6 @@ def _evaluate(body: CodeType | None, last: CodeType | None, namespace: dict[str,
     if body is not None:
         exec(body, namespace)  # noqa: S102  this is the product
     return None if last is None else eval(last, namespace)  # noqa: S307
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    if len(text) > _DISPLAY_CHARS:
-        half = _DISPLAY_CHARS // 2
-        left_out = len(text) - 2 * half
-        text = f"{text[:half]}\n... {left_out} characters left out ...\n{text[-half:]}"
-    return text
 
 
 def _exited(error: SystemExit) -> wire.Message:
