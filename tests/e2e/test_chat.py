@@ -134,3 +134,11 @@ def test_ctrl_c_in_run_ends_with_130(terminal: Terminal, scripted: Scripted) -> 
     child.expect(pexpect.EOF)
     child.wait()
     assert child.exitstatus == 130
+
+
+def test_exec_keeps_escape_sequences_from_the_terminal(terminal: Terminal, tmp_path: Path) -> None:
+    program = tmp_path / "p.py"
+    program.write_text("print('\\x1b]0;owned\\x07\\x1b[2Jplain')", encoding="utf-8")
+    child = terminal("exec", str(program))
+    child.expect(pexpect.EOF)
+    assert child.before == "plain\r\n"

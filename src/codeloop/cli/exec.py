@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from codeloop.cli import wiring
+from codeloop.cli.terminal import Cleaner
 from codeloop.core.errors import ConfigError
 from codeloop.core.execution import (
     MIB,
@@ -74,7 +76,7 @@ def main(args: argparse.Namespace) -> int:
         memory_bytes=int(args.memory_mb * MIB),
         output_bytes=defaults.output_bytes if args.json else defaults.output_stop_bytes,
     )
-    with open_sandbox() as sandbox:
+    with open_sandbox(guest_packages=wiring.guest_packages()) as sandbox:
         session = sandbox.open_session(stateful=False, limits=limits)
         result = _run(session, code, args, stdin)
     if args.json:
@@ -93,11 +95,13 @@ def _run(
         code, language=args.language, stdin=stdin
     )
     result = ExecutionResult(Status.UNSUPPORTED)
+    cleaners = {"stdout": Cleaner(), "stderr": Cleaner()}
     for event in events:
         match event:
             case OutputChunk(stream, text) if not args.json:
                 out = sys.stdout if stream == "stdout" else sys.stderr
-                out.write(text.encode(errors="replace").decode(out.encoding, "replace"))
+                shown = cleaners[stream].clean(text) if out.isatty() else text
+                out.write(shown.encode(errors="replace").decode(out.encoding, "replace"))
                 out.flush()
             case ExecutionResult():
                 result = event
