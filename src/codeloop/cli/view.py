@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from codeloop.cli.terminal import Cleaner, clean
+from codeloop.core.dialogue import Finish
 from codeloop.core.events import (
     CodeStarted,
     DialogueDone,
@@ -38,6 +39,13 @@ SKIPPED_NOTES = {
     "time_up": "the time is up",
 }
 
+CUTS = {
+    Finish.LENGTH: "it reached --max-tokens, or the end of the model's context",
+    Finish.FILTER: "the endpoint refused to go on",
+    Finish.REPEATING: "the model wrote the same lines over and over",
+    Finish.CANCELLED: "the time is up",
+}
+
 
 class View:
     """Prints events as they come; colours only where the terminal has them."""
@@ -59,6 +67,8 @@ class View:
             case ExecutionDone(result=result):
                 self._result(result)
             case TurnDone(turn=turn):
+                if turn.finish in CUTS:
+                    self._line(f"── the reply was cut: {CUTS[turn.finish]} ──", "yellow")
                 for cell in turn.cells:
                     if cell.skipped is not None and cell.skipped.value in SKIPPED_NOTES:
                         note = SKIPPED_NOTES[cell.skipped.value].format(language=cell.language)

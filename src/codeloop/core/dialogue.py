@@ -86,7 +86,8 @@ class Finish(StrEnum):
     STOP = "stop"  # its own end, or a stop text
     LENGTH = "length"  # cut by max_tokens or by the context
     FILTER = "filter"  # refused by the endpoint
-    CANCELLED = "cancelled"  # by us
+    REPEATING = "repeating"  # cut by us, at the end of a line: it wrote the same over and over
+    CANCELLED = "cancelled"  # cut by us: the time was up
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,18 @@ from codeloop.core.dialogue import Dialogue, Finish, Skipped, Turn
 from codeloop.core.events import EndReason
 from codeloop.core.execution import ExecutionLimits, Status
 
+_LONGEST_PERIOD = 4  # lines
+_PERIOD_CHARS = 1000  # that many lines may have together
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Limits of one call of the loop; None means no limit.
 
     `tokens` counts prompts and replies of all turns. The same error, or the same code, may come
-    in so many turns in a row before the loop ends. `run` limits each run of code.
+    in so many turns in a row before the loop ends. A reply that writes the same few lines
+    `same_lines` times in a row is cut there: weak models do not stop by themselves. `run`
+    limits each run of code.
     """
 
     turns: int | None = 4
@@ -20,6 +25,7 @@ class Limits:
     tokens: int | None = None
     same_error: int | None = 2
     same_code: int | None = 2
+    same_lines: int | None = 12
     run: ExecutionLimits = ExecutionLimits()
 
 
@@ -43,6 +49,21 @@ def repeats(turns: tuple[Turn, ...], code: tuple[str, ...], limits: Limits) -> b
         return False
     before = [_code(turn) for turn in turns[max(0, len(turns) + 1 - limits.same_code) :]]
     return len(before) + 1 >= limits.same_code and all(item == code for item in before)
+
+
+def repeats_itself(text: str, times: int | None) -> bool:
+    """Return whether a text ends in the same one to four lines so many times in a row.
+
+    Looks only at a text that ends with a whole line, and passes over blank lines.
+    """
+    if times is None or not text.endswith("\n"):
+        return False
+    tail = text[-_PERIOD_CHARS * times :].split("\n")[:-1]
+    lines = [line for line in tail if line.strip()]
+    return any(
+        len(lines) >= period * times and lines[-period * times :] == lines[-period:] * times
+        for period in range(1, _LONGEST_PERIOD + 1)
+    )
 
 
 def _end_of_turn(turns: tuple[Turn, ...]) -> EndReason | None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
-from codeloop.core.dialogue import Cell, Dialogue, Finish, Message, Skipped, Turn
+from codeloop.core.dialogue import Cell, Dialogue, Finish, Message, Role, Skipped, Turn, Usage
 from codeloop.core.errors import ContextOverflowError, ModelError, SandboxError
 from codeloop.core.events import (
     CodeStarted,
@@ -24,7 +24,7 @@ from codeloop.core.execution import (
     Status,
 )
 from codeloop.core.protocols import Critic, Model, Reply, Sampling, Session
-from codeloop.loop.limits import Limits, end_reason, repeats
+from codeloop.loop.limits import Limits, end_reason, repeats, repeats_itself
 from codeloop.loop.prompts import shrinking
 from codeloop.loop.selection import select_cells
 
@@ -123,7 +123,7 @@ class _Loop:
         return self.model.count_tokens(messages) + reserve <= room
 
     def _stream(self, messages: Sequence[Message]) -> Generator[Event, None, Reply]:
-        """Pass a reply on as it comes; one that outlasts the loop's time is cut and kept."""
+        """Pass a reply on as it comes; cut it if it outlasts its time or repeats itself."""
         so_far = ""
         stream = self.model.stream(messages, self.sampling, timeout_s=self.seconds_left())
         with closing(stream):
@@ -135,6 +135,11 @@ class _Loop:
                     yield TextDelta(piece)
                     if self.time_is_up():
                         break
+                    if "\n" in piece and repeats_itself(
+                        _whole_lines(so_far), self.limits.same_lines
+                    ):
+                        stream.close()
+                        return self._cut(messages, _whole_lines(so_far), Finish.REPEATING)
             except ContextOverflowError:
                 raise
             except ModelError:
@@ -143,7 +148,12 @@ class _Loop:
         if not self.time_is_up():
             msg = f"{self.model.name} ended its reply without saying so"
             raise ModelError(msg)
-        return Reply(so_far, Finish.CANCELLED)
+        return self._cut(messages, so_far, Finish.CANCELLED)
+
+    def _cut(self, messages: Sequence[Message], text: str, finish: Finish) -> Reply:
+        """Return the reply that we cut; the model did not count its tokens, so we do."""
+        written = self.model.count_tokens([Message(Role.ASSISTANT, text)])
+        return Reply(text, finish, Usage(self.model.count_tokens(messages), written))
 
     def _held_back(self, cells: tuple[Cell, ...], before: tuple[Turn, ...]) -> tuple[Cell, ...]:
         """Mark the cells as repeated if they would do what the turns before them did."""
@@ -194,3 +204,7 @@ class _Loop:
         left = self.seconds_left()
         run = self.limits.run
         return run if left is None else replace(run, wall_s=min(run.wall_s, left))
+
+
+def _whole_lines(text: str) -> str:
+    return text[: text.rfind("\n") + 1]

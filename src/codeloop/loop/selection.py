@@ -48,7 +48,7 @@ def _why_not(
         return Skipped.UNLABELLED
     if language not in languages:
         return Skipped.NO_RUNNER
-    if not block.closed and finish is not Finish.STOP:
+    if not block.closed and finish not in {Finish.STOP, Finish.REPEATING}:
         return Skipped.CUT_OFF
     return None
 

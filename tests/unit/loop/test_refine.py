@@ -28,7 +28,7 @@ from codeloop.core.events import (
 from codeloop.core.execution import ExecutionResult, OutputChunk, Status
 from codeloop.core.protocols import Reply, Sampling
 from codeloop.loop.critics import ExecutionCritic
-from codeloop.loop.limits import Limits
+from codeloop.loop.limits import Limits, repeats_itself
 from codeloop.loop.prompts import shrinking
 from codeloop.loop.refine import refine
 from codeloop.models.scripted import ScriptedModel
@@ -176,6 +176,37 @@ def test_the_time_limit_cuts_a_reply_and_keeps_what_was_written() -> None:
     assert turn.finish is Finish.CANCELLED
     assert turn.reply.startswith("abcdef")
     assert len(turn.reply) < 60
+
+
+def test_a_reply_that_repeats_itself_is_cut_and_its_code_runs() -> None:
+    head = "```python\nx = 1\n"
+    model = ScriptedModel([head + "assert x == 2\n" * 500, RIGHT], piece_chars=9)
+    session = ScriptedSession([failed("AssertionError"), ok()])
+    done = list(refine(Dialogue.ask("q"), model, session, [ExecutionCritic()]))[-1]
+    assert isinstance(done, DialogueDone)
+    assert done.ended_well
+    turn = done.dialogue.turns[0]
+    assert turn.finish is Finish.REPEATING
+    assert session.codes[0] == "x = 1\n" + "assert x == 2\n" * 12
+    assert turn.usage.completion_tokens > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "repeats"),
+    [
+        ("a\n" * 3, True),
+        ("a\n\n" * 3, True),
+        ("b\n" + "a\nb\nc\nd\n" * 3, True),
+        ("a\n" * 2, False),
+        ("a\nb\na\nb\n", False),
+        ("a\n" * 3 + "b", False),
+        ("\n" * 50, False),
+        ("", False),
+    ],
+)
+def test_only_the_same_lines_again_and_again_are_a_repetition(text: str, repeats: bool) -> None:
+    assert repeats_itself(text, 3) is repeats
+    assert not repeats_itself(text, None)
 
 
 def test_a_run_gets_no_more_time_than_the_loop_has_left() -> None:
