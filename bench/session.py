@@ -1,7 +1,10 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["ipykernel==7.4.0", "jupyter-client==8.10.0"]
+# ///
 """Measures a session against an IPython kernel, interleaved in one run; ratios and JSON out.
 
-    python -m venv /tmp/peers && /tmp/peers/bin/pip install . ipykernel jupyter_client
-    /tmp/peers/bin/python bench/session.py --json session.json
+    scripts/bench session
 
 Ours runs in its jail, the IPython kernel without one. Times are wall times in milliseconds, medians
 of all rounds; memory is the proportional set size (PSS) of all the processes that exist for one
