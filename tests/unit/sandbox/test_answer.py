@@ -16,7 +16,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=10,
 )
-FIELDS = st.sampled_from(["seq", "error", "display", "exit", "cpu_s", "memory_bytes", "input"])
+FIELDS = st.sampled_from(["seq", "error", "displays", "exit", "cpu_s", "memory_bytes", "input"])
 
 
 @given(st.lists(st.binary(max_size=100)))
@@ -37,7 +37,10 @@ def test_any_message_gives_an_answer_or_is_malformed(message: dict[str, Any]) ->
         return
     assert said is None or isinstance(said, Answer | Question)
     if isinstance(said, Answer):
-        (said.display or "").encode()
+        for display in said.displays:
+            for mime, data in display.parts:
+                assert mime.partition("/")[1]
+                data.encode()
         assert said.cpu_s >= 0
         assert said.memory_bytes >= 0
 
@@ -54,6 +57,22 @@ def test_an_answer_is_read() -> None:
     error = {"name": "E", "message": "m", "line": 3, "kind": "memory"}
     said = parse({"seq": 4, "error": error, "cpu_s": 0.5, "exit": 2}, 4)
     assert said == Answer(GuestError("E", "m", 3), kind="memory", exit_code=2, cpu_s=0.5)
+
+
+@pytest.mark.parametrize(
+    "displays",
+    [3, [3], [{"text/plain": 3}], [{"no mime": "x"}], [{"": "x"}], [{}] * 65, {"text/plain": "x"}],
+)
+def test_displays_of_another_shape_are_malformed(displays: object) -> None:
+    with pytest.raises(MalformedError):
+        parse({"seq": 1, "displays": displays}, 1)
+
+
+def test_displays_are_read_without_halves_of_surrogate_pairs() -> None:
+    said = parse({"seq": 1, "displays": [{"text/plain": "a\ud800", "image/png": "aGk="}]}, 1)
+    assert isinstance(said, Answer)
+    (display,) = said.displays
+    assert dict(display.parts) == {"text/plain": "a\ufffd", "image/png": "aGk="}
 
 
 def test_numbers_keep_answers_apart() -> None:
