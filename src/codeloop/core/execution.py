@@ -116,3 +116,41 @@ class ExecutionResult:
     peak_memory_bytes: int = 0
     isolation: Isolation = Isolation.NAMESPACES
     state_lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GuestProgram:
+    """A program of our own for the jail: modules by name and source; the last has `start()`."""
+
+    modules: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TrialLimits:
+    """Limits of a candidate in one trial: in all, and for each step that its tester waits for.
+
+    Processor time decides; the wall times are for a candidate that sleeps.
+    """
+
+    cpu_s: float = 60.0
+    wall_s: float = 240.0
+    step_cpu_s: float = 4.0
+    step_wall_s: float = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class TrialResult:
+    """What came of a trial: the tester's report, and how both sides ended.
+
+    The candidate's status is `ok` if it lived until its tester was done, or left with exit code 0.
+    `report` is None if the tester did not come to an end, which its status then explains.
+    """
+
+    report: bytes | None
+    candidate: Status
+    tester: Status = Status.OK
+    exit_code: int | None = None
+    signal: int | None = None
+    cpu_s: float = 0.0
+    wall_s: float = 0.0
+    peak_memory_bytes: int = 0

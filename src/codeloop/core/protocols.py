@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from codeloop.core.dialogue import Dialogue, Feedback, Finish, Message, Turn, Usage
-from codeloop.core.execution import ExecutionLimits, ExecutionResult, InputRequested, OutputChunk
+from codeloop.core.execution import (
+    ExecutionLimits,
+    ExecutionResult,
+    InputRequested,
+    OutputChunk,
+    TrialLimits,
+    TrialResult,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +106,36 @@ class Session(Protocol):
 
     def restart(self) -> None:
         """Throw all state away and start anew."""
+
+    def close(self) -> None: ...
+
+
+class Rig(Protocol):
+    """Where solutions are tried: jails in which nothing of one trial reaches the next."""
+
+    def trial(self, solution: bytes, request: bytes, limits: TrialLimits) -> TrialResult:
+        """Join a new candidate and the rig's tester by a socket; return when the tester is done.
+
+        The candidate's program is given `solution` and its end of the socket, the tester
+        `request` and the other. The tester lives on from trial to trial.
+
+        Raises:
+            SandboxError: the rig broke, or the tester failed; the next trial starts it anew.
+        """
+
+    def run(
+        self,
+        code: str,
+        *,
+        language: str = "python",
+        limits: ExecutionLimits | None = None,
+        stdin: bytes = b"",
+    ) -> Generator[OutputChunk | InputRequested | ExecutionResult, None, None]:
+        """Run a whole program by itself, as a one-shot `Session` does, with an input.
+
+        Raises:
+            SandboxError: the sandbox broke.
+        """
 
     def close(self) -> None: ...
 

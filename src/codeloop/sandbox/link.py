@@ -130,8 +130,8 @@ def start_guest(
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     out_read, out_write = os.pipe2(os.O_CLOEXEC)
     err_read, err_write = os.pipe2(os.O_CLOEXEC)
-    code = _unlinked_file(script or b"")
-    source = _unlinked_file(stdin) if stdin else os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    code = memory_file(script or b"")
+    source = memory_file(stdin) if stdin else os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
     for descriptor in (out_write, err_write):
         os.fchmod(descriptor, 0o622)  # so that the guest can open /dev/stdout
     for descriptor in (out_read, err_read):
@@ -169,7 +169,7 @@ def watch_fields(limits: ExecutionLimits, *, interactive: bool) -> wire.Message:
     }
 
 
-def _unlinked_file(data: bytes) -> int:
+def memory_file(data: bytes) -> int:
     """Return a descriptor of a file in memory that no one can write to or enlarge."""
     descriptor = os.memfd_create("data", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     view = memoryview(data)

@@ -7,10 +7,14 @@ from types import TracebackType
 from typing import Self
 
 from codeloop.core.errors import IsolationError
-from codeloop.core.execution import ExecutionLimits
+from codeloop.core.execution import MIB, ExecutionLimits, GuestProgram
 from codeloop.sandbox.launch import Zygote
 from codeloop.sandbox.link import Slot
+from codeloop.sandbox.residents import Resident, compiled
+from codeloop.sandbox.rig import SandboxRig
 from codeloop.sandbox.session import SandboxSession
+
+_TESTER_LIMITS = ExecutionLimits(cpu_s=300.0, wall_s=600.0, memory_bytes=4096 * MIB)
 
 
 class Sandbox:
@@ -20,7 +24,7 @@ class Sandbox:
         self._guest_packages = guest_packages
         self._preload = preload
         self._lock = threading.Lock()
-        self._sessions: weakref.WeakSet[SandboxSession] = weakref.WeakSet()
+        self._sessions: weakref.WeakSet[SandboxSession | SandboxRig] = weakref.WeakSet()
         self._zygote = Zygote(guest_packages, preload)
 
     def open_session(
@@ -40,6 +44,23 @@ class Sandbox:
         )
         self._sessions.add(session)
         return session
+
+    def open_rig(
+        self,
+        *,
+        candidate: GuestProgram,
+        tester: GuestProgram,
+        limits: ExecutionLimits = ExecutionLimits(),
+        tester_limits: ExecutionLimits = _TESTER_LIMITS,
+    ) -> SandboxRig:
+        """Return a new rig, for the two programs of a judge; its jails start when first needed."""
+        rig = SandboxRig(
+            Resident("nursery", compiled(candidate), self._open_slot, limits),
+            Resident("tester", compiled(tester), self._open_slot, tester_limits),
+            lambda: self.open_session(stateful=False, limits=limits),
+        )
+        self._sessions.add(rig)
+        return rig
 
     def close(self) -> None:
         """End all sessions and the zygote."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from codeloop.sandbox.jail import cells, root, script, syscalls, wire
+from codeloop.sandbox.jail import cells, resident, root, script, syscalls, wire
 
 Program = Callable[[], object]
 
@@ -35,6 +35,8 @@ def prepare(request: wire.Message, descriptors: list[int], bpf: bytes) -> Progra
     syscalls.drop_capabilities()
     syscalls.install_filter(bpf)
     starter = _tidy_interpreter()
+    if request["mode"] in {"tester", "nursery"}:
+        return resident.prepare(code, link, forks=request["mode"] == "nursery")
     if request["mode"] == "script":
         return script.prepare(code, link, starter, asks=bool(request["interactive"]))
     return cells.prepare(link, asks=bool(request["interactive"]))

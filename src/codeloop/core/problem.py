@@ -1,0 +1,122 @@
+"""A problem with its tests, and the verdict on a solution."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from codeloop.core.execution import GuestError, Status, TrialLimits
+
+
+class Oracle(StrEnum):
+    """What is accepted besides a value that equals the expected one."""
+
+    EQUAL = "equal"  # nothing
+    SAME_SET = "same_set"  # the same items in any order and number
+    NOT_NONE = "not_none"  # anything but None, where True is expected
+    ANYTHING = "anything"  # whatever comes back
+    ROOT = "root"  # a root of the polynomial that is the first argument
+    ZERO = "zero"  # 0
+    SLANT_SURFACE = "slant_surface"  # a pyramid's surface by its height, not by its slant height
+    DIGIT_DISTANCE = "digit_distance"  # digit by digit, with zeros put before the shorter number
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionTests:
+    """Inputs (each the arguments of one call) and what the function should return for them.
+
+    What is expected is given, or is what the code of `reference` returns. Floats may be off by
+    `atol`, and by 1e-7 of the expected value; where that is 0, it is 1e-6 for floats.
+    """
+
+    inputs: tuple[tuple[Any, ...], ...]
+    expected: tuple[Any, ...] | None = None
+    reference: str = ""
+    oracle: Oracle = Oracle.EQUAL
+    atol: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class CheckTests:
+    """Code with asserts about the function, by its name or as the argument of its own `check`.
+
+    `setup` runs before it in the same namespace: what the tests need of the problem's helpers.
+    """
+
+    source: str
+    setup: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StdioCase:
+    """What a program reads, and what it should print for that."""
+
+    stdin: str
+    stdout: str
+
+
+@dataclass(frozen=True, slots=True)
+class StdioTests:
+    """A program is run once for each case; white space at the ends of lines and text is free."""
+
+    cases: tuple[StdioCase, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptTests:
+    """Code that can only run in one process with the solution: its verdicts are forgeable."""
+
+    source: str
+
+
+Tests = FunctionTests | CheckTests | StdioTests | ScriptTests
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A task with tests. A model may see `visible`; `tests` decide and are never shown."""
+
+    id: str
+    prompt: str
+    tests: tuple[Tests, ...]
+    entry_point: str = ""  # the function that tests call; none where a program is asked for
+    visible: tuple[Tests, ...] = ()
+    limits: TrialLimits = TrialLimits()
+
+
+class Reason(StrEnum):
+    """Why a solution passed or failed."""
+
+    PASSED = "passed"
+    WRONG_ANSWER = "wrong_answer"
+    EXCEPTION = "exception"
+    COMPILE_ERROR = "compile_error"
+    UNDEFINED = "undefined"  # it does not define what the tests call
+    LIMIT = "limit"  # the verdict's `limit` says which
+    DIED = "died"  # its process ended before it had answered: by exit, or by a signal
+    PROTOCOL = "protocol"  # it wrote to the judge's own channel
+    UNJUDGED = "unjudged"  # its answers took the tester past a limit
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a solution passes, and if not why: the first test that failed, in abridged texts.
+
+    `test` is the assert that failed, where tests are code. `forgeable` says that tests and
+    solution shared a process, so that a solution could have faked the verdict.
+    """
+
+    reason: Reason
+    test: str = ""
+    input: str = ""
+    expected: str = ""
+    actual: str = ""
+    error: GuestError | None = None
+    limit: Status | None = None
+    forgeable: bool = False
+    tests_passed: int = 0
+    cpu_s: float = 0.0
+    wall_s: float = 0.0
+
+    @property
+    def passed(self) -> bool:
+        return self.reason is Reason.PASSED
