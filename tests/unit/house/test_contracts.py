@@ -11,7 +11,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-JAIL = ROOT / "src" / "codeloop" / "sandbox" / "jail"
+PACKAGE = ROOT / "src" / "codeloop"
+GUESTS = {
+    "codeloop.sandbox.jail": PACKAGE / "sandbox/jail",
+    "codeloop.judge.guest": PACKAGE / "judge/guest",
+}
 LINT = "from importlinter.cli import lint_imports_command; lint_imports_command()"
 
 LAYERS = "Imports point down"
@@ -31,6 +35,14 @@ FAULTS = [
     ("core/execution.py", "import rich", PURE, "codeloop.core.execution -> rich "),
     ("sandbox/jail/syscalls.py", "import codeloop.core.errors", GUEST, "-> codeloop.core.errors "),
     ("sandbox/jail/syscalls.py", "import urllib3", GUEST, "jail.syscalls -> urllib3 "),
+    (
+        "judge/__init__.py",
+        "def late(): import codeloop.models",
+        WIRING,
+        "judge -> codeloop.models ",
+    ),
+    ("judge/judging.py", "import urllib3", PURE, "codeloop.judge.judging -> urllib3 "),
+    ("judge/guest/wire.py", "import codeloop.core.errors", GUEST, "-> codeloop.core.errors "),
     ("core/execution.py", "import codeloop.core.dialogue", ACYCLIC, "- .execution -> .dialogue "),
 ]
 
@@ -72,8 +84,12 @@ def test_every_contract_fires(tmp_path: Path) -> None:
     assert not silent, report
 
 
-@pytest.mark.parametrize("path", sorted(JAIL.glob("*.py")), ids=lambda path: path.name)
-def test_the_jail_s_side_needs_the_standard_library_only(path: Path) -> None:
+@pytest.mark.parametrize(
+    ("package", "path"),
+    [(package, path) for package, folder in GUESTS.items() for path in sorted(folder.glob("*.py"))],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_the_jail_s_side_needs_the_standard_library_only(package: str, path: Path) -> None:
     """The contract cannot name `codeloop.sandbox`, of which the jail's side is a part."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -83,7 +99,7 @@ def test_the_jail_s_side_needs_the_standard_library_only(path: Path) -> None:
         else:
             continue
         for name in names:
-            sibling = name.startswith("codeloop.sandbox.jail")
+            sibling = name.startswith(package)
             assert sibling or name.partition(".")[0] in sys.stdlib_module_names, name
 
 

@@ -1,0 +1,167 @@
+"""The candidate's side: loads a solution and answers calls of its function, and knows no more.
+
+It holds inputs only. What it sends is data from an enemy as far as the tester is concerned, so
+nothing here needs protecting from the solution but its own honest answers.
+"""
+
+import builtins
+import os
+import sys
+from collections.abc import Callable
+from struct import Struct
+from time import perf_counter
+from types import ModuleType
+from typing import Any, Never
+
+from codeloop.judge.guest.wire import Opaque, WireError, decode, encode
+
+HEADER = Struct("=IIc")  # length of the body, number of the call, kind
+CALL, CALL_KEEPING = b"c", b"k"  # to the candidate; the second wants changed arguments back
+LOADED, NOT_LOADED, VALUE, CHANGED, RAISED = b"l", b"n", b"v", b"m", b"e"  # from it
+
+_MODULE = "solution"
+_FILE = "<solution>"
+_READ_BYTES = 1 << 18
+_HOLD_BYTES = 1 << 16
+_HOLD_S = 0.001
+_TEXT_CHARS = 2000
+
+# A solution may replace what is in the real one: we keep what we need by name.
+__builtins__ = dict(vars(builtins))  # type: ignore[assignment]
+_EXCEPTIONS = frozenset(
+    value
+    for value in vars(builtins).values()
+    if isinstance(value, type) and issubclass(value, BaseException)
+)
+
+
+def start() -> Callable[[bytes, int], object]:
+    """Return what runs a request: a solution, its function's name, whether to answer at once."""
+    return _run
+
+
+def _run(request: bytes, peer: int) -> Never:
+    source, entry_point, eager = decode(request, 3)
+    answers = _Answers(peer, eager=eager)
+    try:
+        function = _load(source, entry_point)
+    except BaseException as error:  # noqa: BLE001  a solution may raise what it likes
+        answers.add(0, NOT_LOADED, _described(error))
+    else:
+        if not callable(function):
+            answers.add(0, NOT_LOADED, encode("", "", "", None))
+        else:
+            answers.add(0, LOADED, b"")
+            _serve(peer, function, answers)
+    answers.flush()
+    os._exit(0)
+
+
+def _load(source: str, entry_point: str) -> object:
+    module = ModuleType(_MODULE)
+    sys.modules[_MODULE] = module
+    code = compile(source, _FILE, "exec", dont_inherit=True)
+    exec(code, vars(module))  # noqa: S102  this is the product
+    return vars(module).get(entry_point)
+
+
+def _serve(peer: int, function: Any, answers: "_Answers") -> None:
+    """Answer calls until the tester goes; what is ready waits a moment for more."""
+    here = os.getpid()
+    incoming, at = b"", 0
+    while True:
+        end = at + HEADER.size
+        if end <= len(incoming):
+            size, number, kind = HEADER.unpack_from(incoming, at)
+            end += size
+        if end > len(incoming):
+            answers.flush()
+            piece = os.read(peer, max(_READ_BYTES, end - len(incoming)))
+            if not piece:
+                return
+            incoming, at = incoming[at:] + piece, 0
+            continue
+        body = incoming[end - size : end]
+        at = end
+        answer, data = _answer(function, body, keeping=kind == CALL_KEEPING)
+        if os.getpid() != here:  # a fork that the solution made, which must not go on as us
+            os._exit(0)
+        answers.add(number, answer, data)
+
+
+def _answer(function: Any, body: bytes, *, keeping: bool) -> tuple[bytes, bytes]:
+    """Call the function; return the kind and the body of what is to be said of it."""
+    try:
+        arguments, keywords = decode(body, 2)
+        value = function(*arguments, **keywords)
+        if keeping:
+            changed = _encoded(arguments, keywords)
+            if changed != body:
+                return CHANGED, _encoded(value, arguments, keywords)
+        return VALUE, _encoded(value)
+    except BaseException as error:  # noqa: BLE001  a solution may raise what it likes
+        return RAISED, _described(error)
+
+
+def _encoded(*values: object) -> bytes:
+    """Return values as bytes; those that cannot travel as what stands for them."""
+    try:
+        return encode(*values)
+    except WireError:
+        return b"".join(_encoded_or_opaque(value) for value in values)
+
+
+def _encoded_or_opaque(value: object) -> bytes:
+    try:
+        return encode(value)
+    except WireError as error:
+        return encode(Opaque(f"{type(value).__name__} ({error})"))
+
+
+def _described(error: BaseException) -> bytes:
+    """Return an exception as bytes: its name, the built-in class it is one of, text, line."""
+    kind = type(error)
+    built_in = next((each for each in kind.__mro__ if each in _EXCEPTIONS), BaseException)
+    try:
+        text = str(error)
+    except BaseException:  # noqa: BLE001  the solution's own __str__
+        text = ""
+    name = kind.__name__
+    return encode(name[:_TEXT_CHARS], built_in.__name__, text[:_TEXT_CHARS], _line(error))
+
+
+def _line(error: BaseException) -> int | None:
+    if isinstance(error, SyntaxError) and error.filename == _FILE:
+        return error.lineno
+    line = None
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == _FILE:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line
+
+
+class _Answers:
+    """What is to be sent, together where calls follow each other quickly."""
+
+    def __init__(self, peer: int, *, eager: bool) -> None:
+        self._peer = peer
+        self._hold_s = 0.0 if eager else _HOLD_S
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._sent_at = perf_counter()
+
+    def add(self, number: int, kind: bytes, data: bytes) -> None:
+        self._parts += (HEADER.pack(len(data), number, kind), data)
+        self._size += len(data)
+        if self._size > _HOLD_BYTES or perf_counter() - self._sent_at > self._hold_s:
+            self.flush()
+
+    def flush(self) -> None:
+        rest = memoryview(b"".join(self._parts))
+        self._parts.clear()
+        self._size = 0
+        while rest:
+            rest = rest[os.write(self._peer, rest) :]
+        self._sent_at = perf_counter()

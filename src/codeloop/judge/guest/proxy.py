@@ -1,0 +1,246 @@
+"""The tester's end of the link: calls the candidate, and believes nothing but plain data."""
+
+import builtins
+import select
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from codeloop.judge.guest.candidate import (
+    CALL,
+    CALL_KEEPING,
+    CHANGED,
+    HEADER,
+    LOADED,
+    NOT_LOADED,
+    RAISED,
+    VALUE,
+)
+from codeloop.judge.guest.wire import FRAME_BYTES, WireError, decode, encode
+
+LATE, BACK = b"late", b"back"  # what the host is told: we wait, and we do no more
+
+_LATE_MS = 100
+_READ_BYTES = 1 << 20
+_DESCRIPTION = 4
+
+
+class GoneError(Exception):
+    """The candidate has ended, or closed the link."""
+
+    reason = "gone"
+
+
+class ProtocolError(Exception):
+    """The candidate said what the program that wraps it never says."""
+
+    reason = "protocol"
+
+
+class ArgumentError(Exception):
+    """A test passes what cannot travel: it needs the solution in its own process."""
+
+
+class RaisedError(Exception):
+    """The solution raised: `name`, the built-in class it is one of, text, line of its code."""
+
+    def __init__(self, name: str, built_in: str, text: str, line: int | None) -> None:
+        super().__init__(f"{name}: {text}")
+        self.name = name
+        self.built_in = built_in
+        self.text = text
+        self.line = line
+
+    def described(self) -> tuple[str, str, int | None]:
+        return self.name, self.text, self.line
+
+    def rebuilt(self) -> BaseException:
+        """Return an exception of the built-in class, for tests that expect one."""
+        kind = getattr(builtins, self.built_in, None)
+        if type(kind) is not type or not issubclass(kind, BaseException):
+            return self
+        try:
+            return kind(self.text)
+        except TypeError:  # a class that wants more than a text
+            return self
+
+
+class Link:
+    """Frames to and from one candidate, each of which has to be the answer that is due."""
+
+    def __init__(self, descriptor: int, tell: Callable[[bytes], None]) -> None:
+        self._socket = socket.socket(fileno=descriptor)
+        self._socket.setblocking(False)
+        self._tell = tell
+        self._poll = select.poll()
+        self._incoming = bytearray()
+        self._outgoing = memoryview(b"")
+        self._asked = 0
+        self._answered = 0
+
+    def load(self) -> None:
+        """Wait until the solution is loaded.
+
+        Raises:
+            RaisedError: it raised, or (name "") does not define its function.
+        """
+        kind, body = self._receive(0)
+        if kind == NOT_LOADED:
+            raise _raised(body)
+        if kind != LOADED:
+            raise ProtocolError
+
+    def ask(self, bodies: list[bytes], *, keeping: bool = False) -> None:
+        """Send calls, whose answers come in their order."""
+        kind = CALL_KEEPING if keeping else CALL
+        frames: list[bytes] = []
+        for body in bodies:
+            self._asked += 1
+            frames += (HEADER.pack(len(body), self._asked, kind), body)
+        self._outgoing = memoryview(bytes(self._outgoing) + b"".join(frames))
+
+    def answer(self) -> tuple[bytes, bytes]:
+        """Return kind and body of the next answer: VALUE, or CHANGED.
+
+        Raises:
+            RaisedError: the function raised.
+        """
+        self._answered += 1
+        kind, body = self._receive(self._answered)
+        if kind == RAISED:
+            raise _raised(body)
+        if kind not in {VALUE, CHANGED}:
+            raise ProtocolError
+        if self._answered == self._asked and self._incoming:  # nothing more was asked for
+            raise ProtocolError
+        return kind, body
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _receive(self, number: int) -> tuple[bytes, bytes]:
+        late = False
+        while (frame := self._frame(number)) is None:
+            late = self._transfer(late=late) or late
+        if late:
+            self._tell(BACK)
+        return frame
+
+    def _frame(self, number: int) -> tuple[bytes, bytes] | None:
+        if len(self._incoming) < HEADER.size:
+            return None
+        size, said, kind = HEADER.unpack_from(self._incoming)
+        if said != number or size > FRAME_BYTES:
+            raise ProtocolError
+        end = HEADER.size + size
+        if len(self._incoming) < end:
+            return None
+        body = bytes(self._incoming[HEADER.size : end])
+        del self._incoming[:end]
+        return kind, body
+
+    def _transfer(self, *, late: bool) -> bool:
+        """Send and receive what there is, waiting if need be; tell the host of a long wait."""
+        try:
+            if self._outgoing:
+                self._outgoing = self._outgoing[self._socket.send(self._outgoing) :]
+        except BlockingIOError:
+            pass
+        except OSError:  # it has gone; what it said before may still be there
+            self._outgoing = memoryview(b"")
+        events = select.POLLIN | select.POLLOUT if self._outgoing else select.POLLIN
+        self._poll.register(self._socket, events)
+        told = False
+        if not self._poll.poll(None if late else _LATE_MS):
+            self._tell(LATE)
+            told = True
+            self._poll.poll()
+        try:
+            data = self._socket.recv(_READ_BYTES)
+        except BlockingIOError:
+            return told
+        except OSError:
+            data = b""
+        if not data:
+            raise GoneError
+        self._incoming += data
+        return told
+
+
+class Proxy:
+    """Stands for the candidate's function in tests that are code."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self.asked = b""  # the arguments of the last call, as they were
+        self.result: Any = None
+        self.broken: Exception | None = None  # what no test may pass over
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        if self.broken is not None:
+            raise self.broken
+        try:
+            return self._call(arguments, keywords)
+        except RaisedError as error:
+            self.result = error
+            raise error.rebuilt() from error
+        except (ArgumentError, GoneError, ProtocolError) as error:
+            self.broken = error
+            raise
+
+    def _call(self, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        try:
+            self.asked = encode(arguments, keywords, strict=True)
+        except WireError as error:
+            raise ArgumentError from error
+        self._link.ask([self.asked], keeping=True)
+        kind, answer = self._link.answer()
+        try:
+            if kind == VALUE:
+                (self.result,) = decode(answer)
+                return self.result
+            self.result, changed, named = decode(answer, 3)
+            for ours, theirs in zip(arguments, changed, strict=True):
+                _take_over(ours, theirs)
+            for name, ours in keywords.items():
+                _take_over(ours, named[name])
+        except (WireError, TypeError, ValueError, LookupError) as error:
+            raise ProtocolError from error
+        return self.result
+
+
+def _take_over(ours: Any, theirs: Any) -> Any:
+    """Make an argument what the function made of it, in place where it can be changed."""
+    kind = type(ours)
+    if kind is not type(theirs):
+        return theirs
+    if kind is list:
+        both = zip(ours, theirs, strict=False)
+        ours[:] = [*(_take_over(one, other) for one, other in both), *theirs[len(ours) :]]
+    elif kind is dict:
+        merged = {key: _take_over(ours.get(key), item) for key, item in theirs.items()}
+        ours.clear()
+        ours.update(merged)
+    elif kind is set:
+        ours.clear()
+        ours.update(theirs)
+    elif kind is tuple:
+        for one, other in zip(ours, theirs, strict=False):
+            _take_over(one, other)
+        return ours if ours == theirs else theirs
+    elif kind.__name__ == "ndarray" and ours.shape == theirs.shape and ours.flags.writeable:
+        ours[...] = theirs
+    else:
+        return theirs
+    return ours
+
+
+def _raised(body: bytes) -> Exception:
+    """Return the error that an answer describes."""
+    try:
+        name, built_in, text, line = decode(body, _DESCRIPTION)
+    except WireError:
+        return ProtocolError()
+    if not (type(name) is type(built_in) is type(text) is str and type(line) in {int, type(None)}):
+        return ProtocolError()
+    return RaisedError(name, built_in, text, line)

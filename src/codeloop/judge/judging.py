@@ -1,0 +1,179 @@
+"""Judges one solution: has a rig try it against a problem's tests, and says what came of it."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from typing import Any
+
+from codeloop.core.errors import SandboxError
+from codeloop.core.execution import GuestError, Status, TrialResult
+from codeloop.core.problem import (
+    CheckTests,
+    FunctionTests,
+    Problem,
+    Reason,
+    ScriptTests,
+    StdioTests,
+    Tests,
+    Verdict,
+)
+from codeloop.core.protocols import Rig
+from codeloop.judge.guest.groups import CHECK, FUNCTION
+from codeloop.judge.guest.wire import decode, encode
+from codeloop.judge.whole import judge_script, judge_stdio
+
+_LIMITS = frozenset({Status.CPU_LIMIT, Status.WALL_LIMIT, Status.MEMORY_LIMIT})
+_UNSPLITTABLE = "unsplittable"
+_TWICE = frozenset({Reason.LIMIT, Reason.DIED, Reason.UNJUDGED})
+
+
+def judge(
+    problem: Problem,
+    solution: str,
+    rig: Rig,
+    *,
+    tests: Sequence[Tests] | None = None,
+    alone: AbstractContextManager[object] | None = None,
+) -> Verdict:
+    """Return the verdict on a solution by `tests` (default: those of the problem that decide).
+
+    A verdict that rests on a limit, or on a process that died, is reached twice before it counts,
+    the second time within `alone`, which may keep other trials off the machine.
+
+    Raises:
+        SandboxError: the rig failed twice, or a test is itself at fault; no verdict either way.
+    """
+    given = problem.tests if tests is None else tests
+    apart = alone or nullcontext()
+    linked = tuple(each for each in given if isinstance(each, FunctionTests | CheckTests))
+    verdict = Verdict(Reason.PASSED)
+    if linked:
+        verdict = _judge_linked(problem, solution, linked, rig, apart)
+    for each in given:
+        if isinstance(each, StdioTests) and verdict.passed:
+            ask = _asker(judge_stdio, problem, solution, each, rig)
+            verdict = _added(verdict, _twice(ask, apart))
+        elif isinstance(each, ScriptTests) and verdict.passed:
+            ask = _asker(judge_script, problem, solution, each.source, rig)
+            verdict = _added(verdict, _twice(ask, apart))
+    return verdict
+
+
+def _asker(
+    ask: Callable[..., Verdict], problem: Problem, solution: str, tests: object, rig: Rig
+) -> Callable[[bool], Verdict]:
+    return lambda _: ask(problem, solution, tests, rig)
+
+
+def _twice(ask: Callable[[bool], Verdict], alone: AbstractContextManager[object]) -> Verdict:
+    """Return a verdict; one that the machine may have had a part in only if it is reached again."""
+    try:
+        verdict = ask(False)
+    except SandboxError:
+        return ask(True)
+    if verdict.reason not in _TWICE:
+        return verdict
+    with alone:
+        return ask(True)
+
+
+def _added(first: Verdict, second: Verdict) -> Verdict:
+    """Return the verdict on tests that follow others, which passed."""
+    return replace(
+        second,
+        forgeable=first.forgeable or second.forgeable,
+        tests_passed=first.tests_passed + second.tests_passed,
+        cpu_s=first.cpu_s + second.cpu_s,
+        wall_s=first.wall_s + second.wall_s,
+    )
+
+
+def _judge_linked(
+    problem: Problem,
+    solution: str,
+    tests: Sequence[FunctionTests | CheckTests],
+    rig: Rig,
+    alone: AbstractContextManager[object],
+) -> Verdict:
+    request = encode(problem.entry_point, [_group(each) for each in tests])
+
+    def ask(again: bool) -> Verdict:
+        candidate = encode(solution, problem.entry_point, again)
+        result = rig.trial(candidate, request, problem.limits)
+        report = _report(result)
+        if report.get("reason") != _UNSPLITTABLE:
+            return _verdict(result, report)
+        return _judge_joined(problem, solution, tests, rig)
+
+    return _twice(ask, alone)
+
+
+def _judge_joined(
+    problem: Problem, solution: str, tests: Sequence[FunctionTests | CheckTests], rig: Rig
+) -> Verdict:
+    """Judge tests that need the solution in their own process, and those that do not apart."""
+    verdict = Verdict(Reason.PASSED)
+    for each in tests:
+        if isinstance(each, CheckTests):
+            call = f"\nif 'check' in globals():\n    check({problem.entry_point})\n"
+            more = judge_script(problem, solution, each.source + call, rig, setup=each.setup)
+        else:
+            more = _judge_linked(problem, solution, [each], rig, nullcontext())
+        verdict = _added(verdict, more)
+        if not verdict.passed:
+            break
+    return verdict
+
+
+def _group(tests: FunctionTests | CheckTests) -> bytes:
+    if isinstance(tests, CheckTests):
+        return encode((CHECK, tests.source, tests.setup))
+    expected = None if tests.expected is None else list(tests.expected)
+    facts = (list(tests.inputs), expected, tests.reference, str(tests.oracle), tests.atol)
+    return encode((FUNCTION, *facts), strict=True)
+
+
+def _report(result: TrialResult) -> dict[str, Any]:
+    if result.report is None:
+        if result.tester in _LIMITS:
+            return {"reason": "unjudged"}
+        msg = f"a tester ended by itself ({result.tester})"
+        raise SandboxError(msg)
+    report: dict[str, Any] = decode(result.report)[0]
+    return report
+
+
+def _verdict(result: TrialResult, report: dict[str, Any]) -> Verdict:
+    """Return the verdict that a tester's report and the candidate's end amount to."""
+    name = report["reason"]
+    error = GuestError(*report["error"]) if "error" in report else None
+    limit = None
+    if name == "gone":
+        limit = result.candidate if result.candidate in _LIMITS else None
+        reason = Reason.DIED if limit is None else Reason.LIMIT
+    elif name == "unjudged":
+        reason, limit = Reason.UNJUDGED, result.tester
+    elif error is not None and error.name == "MemoryError":
+        reason, limit = Reason.LIMIT, Status.MEMORY_LIMIT
+    else:
+        reason = Reason(name)
+    if reason is Reason.DIED:
+        error = _ending(result)
+    return Verdict(
+        reason,
+        test=report.get("test", ""),
+        input=report.get("input", ""),
+        expected=report.get("expected", ""),
+        actual=report.get("actual", ""),
+        error=error,
+        limit=limit,
+        tests_passed=report.get("tests_passed", 0),
+        cpu_s=result.cpu_s,
+        wall_s=result.wall_s,
+    )
+
+
+def _ending(result: TrialResult) -> GuestError:
+    if result.signal is not None:
+        return GuestError("Signal", f"signal {result.signal}")
+    return GuestError("SystemExit", f"exit code {result.exit_code}")
