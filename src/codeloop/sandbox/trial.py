@@ -16,7 +16,8 @@ from codeloop.sandbox.residents import Resident
 LATE, BACK = b"late", b"back"  # a tester's notes: it waits for its candidate, or does no more
 
 _WATCH_AFTER_S = 0.02  # a trial that is done sooner is not worth a look
-_END_TIMEOUT_S = 10.0  # for a candidate to be taken down, or a tester to see that it has gone
+_NURSERY_TIMEOUT_S = 2.0  # for a nursery to take its candidate down
+_END_TIMEOUT_S = 10.0  # for the kernel to take both down
 _REASONS = {
     "cpu": Status.CPU_LIMIT,
     "memory": Status.MEMORY_LIMIT,
@@ -44,6 +45,7 @@ class Trial:
         self._settling = 0  # measures that were asked for and have not come
         self._gives_up_at = math.inf
         self._ending = False
+        self._killing = False
 
     def run(self, solution: bytes, request: bytes) -> TrialResult:
         """Return when both are done with each other.
@@ -76,11 +78,7 @@ class Trial:
         for descriptor in channels:
             events.register(descriptor, select.POLLIN)
         while not self._done():
-            left_s = self._gives_up_at - time.monotonic()
-            patience_s = left_s if self._watching else _WATCH_AFTER_S
-            if patience_s <= 0:
-                msg = "a trial did not come to an end"
-                raise SandboxError(msg)
+            patience_s = self._patience_s()
             ready = events.poll(None if patience_s == math.inf else math.ceil(1000 * patience_s))
             for descriptor, _ in ready:
                 if channels[descriptor]():
@@ -88,6 +86,21 @@ class Trial:
             if not self._watching and time.monotonic() - self._started >= _WATCH_AFTER_S:
                 self._watch()
             self._hasten()
+
+    def _patience_s(self) -> float:
+        """Return for how long to wait; end at once what should long be gone."""
+        if not self._watching:
+            return _WATCH_AFTER_S
+        left_s = self._gives_up_at - time.monotonic()
+        if left_s > 0:
+            return left_s
+        if self._killing:
+            msg = "a trial did not come to an end"
+            raise SandboxError(msg)
+        self._killing = True  # the candidate has stopped its nursery, perhaps
+        self._gives_up_at = time.monotonic() + _END_TIMEOUT_S
+        self._nursery.slot.send({"op": "kill"})
+        return _END_TIMEOUT_S
 
     def _done(self) -> bool:
         tester_done = self._report is not None or self._tester_ended is not None
@@ -99,7 +112,7 @@ class Trial:
         candidate_done = self._candidate is not None or self._killed is not None
         if tester_done and not candidate_done and not self._ending:
             self._ending = True
-            self._gives_up_at = time.monotonic() + _END_TIMEOUT_S
+            self._gives_up_at = time.monotonic() + _NURSERY_TIMEOUT_S
             self._watching = True
             with contextlib.suppress(SandboxError):  # killed just now; its slot will tell
                 self._nursery.send(END)
