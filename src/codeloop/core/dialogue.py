@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Self
 
 from codeloop.core.execution import ExecutionResult, Status
+from codeloop.core.problem import Verdict
 
 
 class Role(StrEnum):
@@ -100,6 +101,7 @@ class Turn:
     usage: Usage = Usage()
     finish: Finish = Finish.STOP
     model: str = ""
+    verdict: Verdict | None = None  # of a judge, if one looked
 
     @property
     def results(self) -> tuple[ExecutionResult, ...]:

@@ -13,6 +13,7 @@ from codeloop.core.execution import (
     TrialLimits,
     TrialResult,
 )
+from codeloop.core.problem import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +144,9 @@ class Rig(Protocol):
 class Critic(Protocol):
     """Someone who looks at a turn and may have something to say about it."""
 
-    def review(self, dialogue: Dialogue, turn: Turn) -> Feedback | None:
+    def review(self, dialogue: Dialogue, turn: Turn) -> Feedback | Verdict | None:
         """Return feedback that asks for another turn, or None if the turn may stand.
 
-        `dialogue` ends just before `turn`.
+        A judge returns its verdict: it joins the turn's record, and asks for another turn unless
+        the solution passed. `dialogue` ends just before `turn`.
         """

@@ -7,9 +7,13 @@ from string import Template
 
 from codeloop.core.dialogue import Cell, Dialogue, Feedback, Message, Role, Skipped, Source, Turn
 from codeloop.core.execution import ExecutionResult, Status
+from codeloop.core.problem import Verdict
 
 SHOWN_CHARACTERS = 2000  # of each output; half from its head, half from its tail
 
+_NAMED_LIMITS = frozenset(
+    {Status.CPU_LIMIT, Status.WALL_LIMIT, Status.MEMORY_LIMIT, Status.OUTPUT_LIMIT}
+)
 _TEXTS = Path(__file__).parent / "texts"
 
 
@@ -70,11 +74,30 @@ def feedback_text(turn: Turn, *, trimmed: bool = False) -> str:
 
 
 def _said(feedback: Feedback, turn: Turn) -> str:
+    if feedback.source is Source.JUDGE and turn.verdict is not None:
+        return _verdict_text(turn.verdict)
     if feedback.source is not Source.EXECUTION:
         return feedback.text
     cut_off = any(cell.skipped is Skipped.CUT_OFF for cell in turn.cells)
     ask = "ask_fix" if turn.failed or cut_off else "ask_continue"
     return sections("execution")[ask].substitute()
+
+
+def _verdict_text(verdict: Verdict) -> str:
+    """Return a verdict in words: why, the test that failed, and what is asked for."""
+    say = sections("judge")
+    limit = verdict.limit.value if verdict.limit in _NAMED_LIMITS else "other_limit"
+    parts = [say[verdict.reason.value].substitute(limit=say[limit].substitute())]
+    error = verdict.error
+    if error is not None:
+        form = "error" if error.line is None else "error_in_line"
+        told = say[form].substitute(name=error.name, message=error.message, line=error.line)
+        parts.append(_fenced(_shortened(told)))
+    for name in ("test", "input", "expected", "actual"):
+        shown = getattr(verdict, name)
+        if shown and not (name == "input" and verdict.test):
+            parts += [say[name].substitute(), _fenced(_shortened(shown))]
+    return "\n".join([*parts, say["ask_fix"].substitute()])
 
 
 def _execution_text(turn: Turn, *, trimmed: bool) -> str:

@@ -5,7 +5,18 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
-from codeloop.core.dialogue import Cell, Dialogue, Finish, Message, Role, Skipped, Turn, Usage
+from codeloop.core.dialogue import (
+    Cell,
+    Dialogue,
+    Feedback,
+    Finish,
+    Message,
+    Role,
+    Skipped,
+    Source,
+    Turn,
+    Usage,
+)
 from codeloop.core.errors import ContextOverflowError, ModelError, SandboxError
 from codeloop.core.events import (
     CodeStarted,
@@ -23,6 +34,7 @@ from codeloop.core.execution import (
     OutputChunk,
     Status,
 )
+from codeloop.core.problem import Verdict
 from codeloop.core.protocols import Critic, Model, Reply, Sampling, Session
 from codeloop.loop.limits import Limits, end_reason, repeats, repeats_itself
 from codeloop.loop.prompts import shrinking
@@ -94,11 +106,16 @@ class _Loop:
         turn = Turn(
             reply.text, cells, usage=reply.usage, finish=reply.finish, model=self.model.name
         )
-        said = (critic.review(dialogue, turn) for critic in self.critics)
-        feedback = tuple(item for item in said if item is not None)
-        for item in feedback:
+        for critic in self.critics:
+            said = critic.review(dialogue, turn)
+            if isinstance(said, Verdict):
+                turn = replace(turn, verdict=said)
+                said = None if said.passed else Feedback(Source.JUDGE)
+            if said is not None:
+                turn = turn.with_feedback(said)
+        for item in turn.feedback:
             yield FeedbackGiven(item)
-        return turn.with_feedback(*feedback)
+        return turn
 
     def _reply(self, dialogue: Dialogue) -> Generator[Event, None, Reply]:
         """Ask the model with as much of the dialogue as fits."""

@@ -92,7 +92,7 @@ def test_a_candidate_finds_nothing_of_the_one_before(rig: Rig) -> None:
     )
     look = (
         "import os\ndef f(x):\n    left = sum((os.listdir(at) for at in ('/work', '/tmp',"
-        " '/dev/shm')), [])\n    modes = [os.stat(at).st_mode & 0o777 for at in ('/work', '/tmp')]\n"
+        " '/dev/shm')), [])\n    modes = [os.stat(at).st_mode & 511 for at in ('/work', '/tmp')]\n"
         "    return [left, modes, [n for n in os.listdir('/proc') if n.isdigit()][2:]]\n"
     )
     problem = Problem("p", "", (FunctionTests((((1),),), (1,)),), "f", limits=LIMITS)
