@@ -154,6 +154,7 @@ def work(arguments: tuple[str, str, int, int, int]) -> list[Json]:
     from evalplus.eval._special_oracle import MBPP_OUTPUT_NOT_NONE_TASKS  # noqa: PLC0415
     from evalplus.gen.util import trusted_exec  # noqa: PLC0415
 
+    multiprocessing.set_start_method("fork", force=True)  # as evalplus is used; we were spawned
     tasks = [("humaneval", task) for task in get_human_eval_plus().values()]
     tasks += [("mbpp", task) for task in get_mbpp_plus().values()]
     problems = {**plus.humaneval_plus(Path(data)), **plus.mbpp_plus(Path(data))}

@@ -47,6 +47,7 @@ class Worker:
         from evalplus.data import get_human_eval_plus  # noqa: PLC0415  it is slow to import
         from evalplus.gen.util import trusted_exec  # noqa: PLC0415
 
+        multiprocessing.set_start_method("fork", force=True)  # as evalplus is used; we were spawned
         self.stack = ExitStack()
         sandbox = self.stack.enter_context(open_sandbox())
         self.rig = sandbox.open_rig(candidate=candidate_program(), tester=tester_program())

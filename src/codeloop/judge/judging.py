@@ -18,7 +18,7 @@ from codeloop.core.problem import (
     Verdict,
 )
 from codeloop.core.protocols import Rig
-from codeloop.judge.guest.groups import CHECK, FUNCTION
+from codeloop.judge.guest.tester import CHECK, FUNCTION
 from codeloop.judge.guest.wire import decode, encode
 from codeloop.judge.whole import judge_script, judge_stdio
 

@@ -6,7 +6,7 @@ from codeloop.core.execution import GuestProgram
 
 _PACKAGE = "codeloop.judge.guest"
 _SHARED = ("arrays", "wire", "candidate")
-_TESTERS = ("proxy", "oracles", "compare", "checks", "groups", "tester")
+_TESTERS = ("proxy", "compare", "checks", "tester")
 
 
 def candidate_program() -> GuestProgram:

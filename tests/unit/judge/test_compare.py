@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codeloop.core.problem import Oracle
-from codeloop.judge.guest.compare import Comparison, shown, shown_call
-from codeloop.judge.guest.oracles import ORACLES
+from codeloop.judge.guest.compare import ORACLES, Comparison, shown, shown_call
 from codeloop.judge.guest.wire import Opaque
 
 

@@ -1,16 +1,182 @@
 """The tester's side: holds the tests, calls the candidate, and reports how it went.
 
-It is trusted, lives on over many trials, and runs in a jail of its own all the same.
+It is trusted, lives on over many trials, and runs in a jail of its own all the same. Groups of
+tests are worked out once and kept, and run for each candidate.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from codeloop.judge.guest.groups import FUNCTION, CheckGroup, FailedError, FunctionGroup
-from codeloop.judge.guest.proxy import GoneError, Link, ProtocolError, RaisedError
-from codeloop.judge.guest.wire import decode, encode
+from codeloop.judge.guest import checks
+from codeloop.judge.guest.compare import Comparison, is_floats, shown, shown_call
+from codeloop.judge.guest.proxy import (
+    ArgumentError,
+    GoneError,
+    Link,
+    ProtocolError,
+    Proxy,
+    RaisedError,
+)
+from codeloop.judge.guest.wire import WireError, decode, encode
+
+FUNCTION, CHECK = "function", "check"
 
 _KEPT_GROUPS = 16
+_KEPT_BYTES = 1 << 26  # of what one group expects; the rest is worked out again each time
+
+
+class FailedError(Exception):
+    """A test failed; `report` says how."""
+
+    def __init__(self, **report: Any) -> None:
+        super().__init__(report)
+        self.report = report
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a call should return: as bytes if it can travel as what it is, else as a value."""
+
+    data: bytes | None
+    value: Any
+    floats: bool
+    exact: bool  # whether equal bytes are equal values: not so with a nan
+
+
+def expected_of(value: Any) -> Expected:
+    """Return a value as what is expected."""
+    try:
+        data = encode(value, strict=True)
+    except WireError:
+        return Expected(None, value, is_floats(value), exact=False)
+    try:
+        exact = bool(decode(data)[0] == value)
+    except (ValueError, WireError):  # numpy's arrays, or too much to decode
+        exact = False
+    return Expected(data, None, is_floats(value), exact)
+
+
+class FunctionGroup:
+    """Inputs, and what is expected or the reference that tells."""
+
+    def __init__(self, entry_point: str, group: tuple[Any, ...]) -> None:
+        inputs, expected, self._reference, self._oracle, self._atol = group
+        self._name = entry_point
+        self._calls = [encode(tuple(each), {}) for each in inputs]
+        self._expected: list[Expected | None] = [None] * len(inputs)
+        self._room = _KEPT_BYTES
+        self._function: Any = None
+        if expected is not None:
+            self._expected = [expected_of(each) for each in expected]
+
+    def run(self, link: Link) -> Iterator[None]:
+        """Yield for each test that passes.
+
+        Raises:
+            FailedError: one does not.
+        """
+        comparison = Comparison(self._oracle, self._atol)
+        link.ask(self._calls)
+        for at in range(len(self._calls)):
+            try:
+                _, data = link.answer()
+            except RaisedError as error:
+                raise FailedError(
+                    reason="exception", **self._shown(at), error=error.described()
+                ) from error
+            except (GoneError, ProtocolError) as error:
+                raise FailedError(reason=error.reason, **self._shown(at)) from error
+            expected = self._expect(at)
+            if data == expected.data and expected.exact:
+                comparison.note(floats=expected.floats)
+            else:
+                self._compare(comparison, at, data, expected)
+            yield
+
+    def _compare(self, comparison: Comparison, at: int, data: bytes, expected: Expected) -> None:
+        try:
+            (actual,) = decode(data)
+        except WireError as error:
+            raise ProtocolError from error
+        value = expected.value if expected.data is None else decode(expected.data)[0]
+        arguments, _ = decode(self._calls[at], 2)
+        if not comparison.accepts(arguments, actual, value):
+            raise FailedError(reason="wrong_answer", **self._shown(at), actual=shown(actual))
+
+    def _expect(self, at: int) -> Expected:
+        known = self._expected[at]
+        if known is not None:
+            return known
+        if self._function is None:
+            namespace: dict[str, Any] = {"__name__": "reference"}
+            exec(self._reference, namespace)  # noqa: S102  the data set's own
+            self._function = namespace[self._name]
+        arguments, _ = decode(self._calls[at], 2)
+        value = self._function(*arguments)
+        expected = expected_of(value is not None if self._oracle == "not_none" else value)
+        self._room -= len(expected.data or b"")
+        if self._room > 0:
+            self._expected[at] = expected
+        return expected
+
+    def _shown(self, at: int) -> dict[str, str]:
+        expected = self._expect(at)
+        value = expected.value if expected.data is None else decode(expected.data)[0]
+        return {"input": shown_call(*decode(self._calls[at], 2)), "expected": shown(value)}
+
+
+class CheckGroup:
+    """Tests that are code."""
+
+    def __init__(self, entry_point: str, group: tuple[Any, ...]) -> None:
+        source, setup = group
+        self._name = entry_point
+        self._code = checks.compiled(source)
+        self._setup = compile(setup, "<setup>", "exec", dont_inherit=True)
+
+    def run(self, link: Link) -> Iterator[None]:
+        """Yield for each assert that holds, when all do.
+
+        Raises:
+            FailedError: one does not, or the tests need the solution in their own process.
+        """
+        proxy = Proxy(link)
+        noted = checks.Noted()
+        try:
+            checks.run(self._code, self._setup, self._name, proxy, noted)
+        except BaseException as error:
+            if proxy.broken is None:
+                if not proxy.asked:
+                    raise
+                raise _failure(error, proxy, noted) from error
+        if isinstance(proxy.broken, ArgumentError):
+            raise FailedError(reason="unsplittable") from proxy.broken
+        if isinstance(proxy.broken, GoneError | ProtocolError):
+            raise FailedError(reason=proxy.broken.reason, **_where(proxy, noted)) from proxy.broken
+        yield from [None] * noted.count
+
+
+def _failure(error: BaseException, proxy: Proxy, noted: checks.Noted) -> FailedError:
+    """Return what failed, in the words of the assert and of the last call."""
+    facts = _where(proxy, noted)
+    raised = proxy.result
+    if isinstance(raised, RaisedError):
+        if error.__cause__ is raised or error is raised:
+            return FailedError(reason="exception", **facts, error=raised.described())
+        return FailedError(reason="wrong_answer", **facts, actual=str(raised))
+    if noted.sides is None:
+        return FailedError(reason="wrong_answer", **facts, actual=shown(proxy.result))
+    actual, expected = noted.sides
+    if expected is proxy.result and actual is not proxy.result:
+        actual, expected = expected, actual
+    return FailedError(
+        reason="wrong_answer", **facts, expected=shown(expected), actual=shown(actual)
+    )
+
+
+def _where(proxy: Proxy, noted: checks.Noted) -> dict[str, str]:
+    return {"test": noted.source, "input": shown_call(*decode(proxy.asked, 2))}
 
 
 def start() -> Callable[[bytes, int, Callable[[bytes], None]], bytes]:
