@@ -29,7 +29,7 @@ from typing import Any
 
 from codeloop.core.execution import MIB, ExecutionLimits
 from codeloop.judge.judging import judge
-from codeloop.judge.programs import candidate_program, tester_program
+from codeloop.judge.programs import rig_programs
 from codeloop.sandbox import open_sandbox
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
@@ -161,9 +161,7 @@ def work(arguments: tuple[str, str, int, int, int]) -> list[Json]:
     chosen = [each for each in tasks if not limit_to or each[1]["task_id"] in limit_to.split(",")]
     result = []
     with open_sandbox() as sandbox:
-        rig = sandbox.open_rig(
-            candidate=candidate_program(), tester=tester_program(), limits=LIMITS
-        )
+        rig = sandbox.open_rig(rig_programs(), limits=LIMITS)
         for dataset, task, given in list(solutions(chosen, each))[share::shares]:
             name = task["entry_point"]
             truth: Json = {}

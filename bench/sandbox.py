@@ -29,7 +29,7 @@ from typing import Any
 
 from codeloop.core.problem import CheckTests, FunctionTests, Problem, ScriptTests, Tests
 from codeloop.judge.judging import judge
-from codeloop.judge.programs import candidate_program, tester_program
+from codeloop.judge.programs import rig_programs
 from codeloop.sandbox import open_sandbox
 
 Json = dict[str, Any]
@@ -50,7 +50,7 @@ class Worker:
         multiprocessing.set_start_method("fork", force=True)  # as evalplus is used; we were spawned
         self.stack = ExitStack()
         sandbox = self.stack.enter_context(open_sandbox())
-        self.rig = sandbox.open_rig(candidate=candidate_program(), tester=tester_program())
+        self.rig = sandbox.open_rig(rig_programs())
         self.tasks: list[tuple[Json, str, list[Any], list[float]]] = []
         for task in get_human_eval_plus().values():
             if task["entry_point"] == "find_zero":  # of which evalplus 0.3.1 passes no solution

@@ -126,6 +126,14 @@ class GuestProgram:
 
 
 @dataclass(frozen=True, slots=True)
+class RigPrograms:
+    """What a rig runs: a candidate's program, given a solution, and a tester's, given a request."""
+
+    candidate: GuestProgram
+    tester: GuestProgram
+
+
+@dataclass(frozen=True, slots=True)
 class TrialLimits:
     """Limits of a candidate in one trial: in all, and for each step that its tester waits for.
 

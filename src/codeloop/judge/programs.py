@@ -2,21 +2,16 @@
 
 from importlib.resources import files
 
-from codeloop.core.execution import GuestProgram
+from codeloop.core.execution import GuestProgram, RigPrograms
 
 _PACKAGE = "codeloop.judge.guest"
 _SHARED = ("arrays", "wire", "candidate")
 _TESTERS = ("proxy", "compare", "checks", "tester")
 
 
-def candidate_program() -> GuestProgram:
-    """Return what runs a solution and answers the tester's calls."""
-    return _program(_SHARED)
-
-
-def tester_program() -> GuestProgram:
-    """Return what holds the tests."""
-    return _program((*_SHARED, *_TESTERS))
+def rig_programs() -> RigPrograms:
+    """Return what runs a solution and answers calls, and what holds the tests and calls."""
+    return RigPrograms(_program(_SHARED), _program((*_SHARED, *_TESTERS)))
 
 
 def _program(names: tuple[str, ...]) -> GuestProgram:

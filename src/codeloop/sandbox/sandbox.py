@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from codeloop.core.errors import IsolationError
-from codeloop.core.execution import MIB, ExecutionLimits, GuestProgram
+from codeloop.core.execution import MIB, ExecutionLimits, RigPrograms
 from codeloop.sandbox.launch import Zygote
 from codeloop.sandbox.link import Slot
 from codeloop.sandbox.residents import Resident, compiled
@@ -47,16 +47,15 @@ class Sandbox:
 
     def open_rig(
         self,
+        programs: RigPrograms,
         *,
-        candidate: GuestProgram,
-        tester: GuestProgram,
         limits: ExecutionLimits = ExecutionLimits(),
         tester_limits: ExecutionLimits = _TESTER_LIMITS,
     ) -> SandboxRig:
-        """Return a new rig, for the two programs of a judge; its jails start when first needed."""
+        """Return a new rig for the programs of a judge; its jails start when first needed."""
         rig = SandboxRig(
-            Resident("nursery", compiled(candidate), self._open_slot, limits),
-            Resident("tester", compiled(tester), self._open_slot, tester_limits),
+            Resident("nursery", compiled(programs.candidate), self._open_slot, limits),
+            Resident("tester", compiled(programs.tester), self._open_slot, tester_limits),
             lambda: self.open_session(stateful=False, limits=limits),
         )
         self._sessions.add(rig)

@@ -17,6 +17,8 @@ from codeloop.core.problem import (
 from codeloop.core.protocols import Rig
 from codeloop.judge.judging import judge
 
+pytestmark = pytest.mark.jail
+
 LIMITS = TrialLimits(cpu_s=4.0, wall_s=20.0, step_cpu_s=1.0, step_wall_s=4.0)
 INPUTS = ((3,), (10,), (-4,))
 RIGHT = "def f(x): return x * 37 + 11\n"
