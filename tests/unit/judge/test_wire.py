@@ -26,7 +26,11 @@ KEYS = st.recursive(
     max_leaves=8,
 )
 VALUES = st.recursive(
-    SCALARS | st.lists(st.integers()) | st.lists(st.floats()) | st.lists(TEXT),
+    SCALARS
+    | st.lists(st.integers(-9, 9) | st.floats())
+    | st.lists(st.integers())
+    | st.lists(st.floats())
+    | st.lists(TEXT),
     lambda values: (
         st.lists(values, max_size=6)
         | st.lists(values, max_size=6).map(tuple)

@@ -22,8 +22,8 @@ from codeloop.judge.guest.wire import WireError, decode, encode
 
 FUNCTION, CHECK = "function", "check"
 
-_KEPT_GROUPS = 16
-_KEPT_BYTES = 1 << 26  # of what one group expects; the rest is worked out again each time
+_KEPT_BYTES = 1 << 28  # of what references have told; the rest is worked out again each time
+_KEPT_GROUPS = 64
 
 
 class FailedError(Exception):
@@ -65,7 +65,7 @@ class FunctionGroup:
         self._name = entry_point
         self._calls = [encode(tuple(each), {}) for each in inputs]
         self._expected: list[Expected | None] = [None] * len(inputs)
-        self._room = _KEPT_BYTES
+        self.kept_bytes = 0
         self._function: Any = None
         if expected is not None:
             self._expected = [expected_of(each) for each in expected]
@@ -115,8 +115,9 @@ class FunctionGroup:
         arguments, _ = decode(self._calls[at], 2)
         value = self._function(*arguments)
         expected = expected_of(value is not None if self._oracle == "not_none" else value)
-        self._room -= len(expected.data or b"")
-        if self._room > 0:
+        size = len(expected.data or b"")
+        if self.kept_bytes + size <= _KEPT_BYTES:
+            self.kept_bytes += size
             self._expected[at] = expected
         return expected
 
@@ -128,6 +129,8 @@ class FunctionGroup:
 
 class CheckGroup:
     """Tests that are code."""
+
+    kept_bytes = 0
 
     def __init__(self, entry_point: str, group: tuple[Any, ...]) -> None:
         source, setup = group
@@ -216,10 +219,14 @@ class Tester:
             kind, *rest = decode(data)[0]
             make = FunctionGroup if kind == FUNCTION else CheckGroup
             group = make(entry_point, tuple(rest))
-            while len(self._kept) >= _KEPT_GROUPS:
-                del self._kept[next(iter(self._kept))]
         self._kept[key] = group  # the latest comes last
+        while len(self._kept) > 1 and self._is_full():
+            del self._kept[next(iter(self._kept))]
         return group
+
+    def _is_full(self) -> bool:
+        kept = sum(group.kept_bytes for group in self._kept.values())
+        return len(self._kept) > _KEPT_GROUPS or kept > _KEPT_BYTES
 
 
 def _load(link: Link) -> None:

@@ -27,6 +27,7 @@ _COMPLEX = struct.Struct("<dd")
 _INT64 = 1 << 63
 _PACKED_FROM = 3  # items
 _CROWDED_FROM = 4096  # keys; fewer are quick to store whatever their hashes
+_INTS, _FLOATS, _STRINGS, _NUMBERS = {int}, {float}, {str}, {int, float}
 _UTF8 = ("utf-8", "surrogatepass")
 
 _DEEP = "nested too deep"
@@ -149,7 +150,7 @@ class _Encoder:
         elif depth > MAX_DEPTH:
             raise WireError(_DEEP)
         elif kind is tuple:
-            self._sequence(b"tPGW", value, depth)
+            self._sequence(b"tPGWM", value, depth)
         elif kind is list or kind is dict or kind is set:
             self._shared(value, kind, depth)
         elif kind is frozenset:
@@ -166,7 +167,7 @@ class _Encoder:
             return
         self.known[id(value)] = -1
         if kind is list:
-            self._sequence(b"lpgw", value, depth)
+            self._sequence(b"lpgwm", value, depth)
         elif kind is dict:
             self._all(b"d", chain.from_iterable(value.items()), len(value), depth)
         else:
@@ -183,25 +184,30 @@ class _Encoder:
         """Add a list or tuple: packed if its items are all small ints, floats, or strings."""
         count = len(values)
         if count >= _PACKED_FROM:
-            kinds = set(map(type, values))
-            if len(kinds) == 1:
-                packed = self._packed(tags, values, kinds.pop(), count)
-                if packed:
-                    self.parts.append(packed)
-                    return
+            packed = self._packed(tags, values, set(map(type, values)), count)
+            if packed:
+                self.parts.append(packed)
+                return
         self._all(tags[:1], values, count, depth)
 
-    def _packed(self, tags: bytes, values: Any, kind: type, count: int) -> bytes:
-        if kind is int:
-            try:
+    def _packed(self, tags: bytes, values: Any, kinds: set[type], count: int) -> bytes:
+        """Return the items in few bytes, or none if they are of no such kind."""
+        try:
+            if kinds == _INTS:
                 return tags[1:2] + _SIZE.pack(count) + struct.pack(f"<{count}q", *values)
-            except struct.error:  # one is too large
-                return b""
-        if kind is float:
-            return tags[2:3] + _SIZE.pack(count) + struct.pack(f"<{count}d", *values)
-        if kind is str:
-            lengths = struct.pack(f"<{count}I", *map(len, values))
-            return _sized(tags[3:4] + _SIZE.pack(count) + lengths, "".join(values).encode(*_UTF8))
+            if kinds == _FLOATS:
+                return tags[2:3] + _SIZE.pack(count) + struct.pack(f"<{count}d", *values)
+            if kinds == _STRINGS:
+                head = tags[3:4] + _SIZE.pack(count) + struct.pack(f"<{count}I", *map(len, values))
+                return _sized(head, "".join(values).encode(*_UTF8))
+            if kinds == _NUMBERS:
+                mask = bytes([type(value) is float for value in values])
+                both = [value for value in values if type(value) is float]
+                form = f"<{len(both)}d{count - len(both)}q"
+                both += [value for value in values if type(value) is int]
+                return tags[4:] + _SIZE.pack(count) + mask + struct.pack(form, *both)
+        except struct.error:  # an int is too large
+            pass
         return b""
 
     def _other(self, value: Any, depth: int) -> None:
@@ -278,6 +284,18 @@ class _Decoder:
         self.at += 8 * count
         return struct.unpack_from(f"<{count}{form}", self.data, start)
 
+    def mixed(self) -> list[Any]:
+        count = self.counted()
+        mask = self.data[self.at : self.at + count]
+        floats = mask.count(1)
+        if floats + mask.count(0) != count:
+            raise WireError(_MALFORMED)
+        start = self.at + count
+        self.at = start + 8 * count
+        numbers = struct.unpack_from(f"<{floats}d{count - floats}q", self.data, start)
+        first, second = iter(numbers[:floats]), iter(numbers[floats:])
+        return [next(first) if each else next(second) for each in mask]
+
     def strings(self) -> list[str]:
         count = self.counted()
         lengths = struct.unpack_from(f"<{count}I", self.data, self.at)
@@ -344,11 +362,13 @@ _READERS: dict[int, Callable[[_Decoder, int], Any]] = {
     ord("P"): lambda decoder, _: decoder.numbers("q"),
     ord("G"): lambda decoder, _: decoder.numbers("d"),
     ord("W"): lambda decoder, _: tuple(decoder.strings()),
+    ord("M"): lambda decoder, _: tuple(decoder.mixed()),
     ord("z"): lambda decoder, depth: frozenset(_storable(decoder.all(depth))),
     ord("l"): lambda decoder, depth: decoder.container(depth, _Decoder.all),
     ord("p"): lambda decoder, depth: decoder.container(depth, lambda d, _: list(d.numbers("q"))),
     ord("g"): lambda decoder, depth: decoder.container(depth, lambda d, _: list(d.numbers("d"))),
     ord("w"): lambda decoder, depth: decoder.container(depth, lambda d, _: d.strings()),
+    ord("m"): lambda decoder, depth: decoder.container(depth, lambda d, _: d.mixed()),
     ord("d"): lambda decoder, depth: decoder.container(depth, _Decoder.pairs),
     ord("e"): lambda decoder, depth: decoder.container(
         depth, lambda d, at: set(_storable(d.all(at)))
