@@ -1,6 +1,7 @@
 """A rig: where solutions are tried against tests that they cannot reach."""
 
 import threading
+import weakref
 from collections.abc import Callable, Generator
 
 from codeloop.core.errors import SandboxError
@@ -34,7 +35,7 @@ class SandboxRig:
         self._open_session = open_session
         self._session: SandboxSession | None = None
         self._busy = threading.Lock()
-        self._closed = False
+        self._close = weakref.finalize(self, _end, nursery, tester)  # also of a forgotten rig
 
     def trial(self, solution: bytes, request: bytes, limits: TrialLimits) -> TrialResult:
         """Join a new candidate and the tester by a socket; return when the tester is done.
@@ -80,13 +81,16 @@ class SandboxRig:
 
     def close(self) -> None:
         """End everything that runs in the rig, and wait until it is gone."""
-        self._closed = True
-        self._nursery.close()
-        self._tester.close()
+        self._close()
         if self._session is not None:
             self._session.close()
 
     def _check_open(self) -> None:
-        if self._closed:
+        if not self._close.alive:
             msg = "this rig is closed"
             raise SandboxError(msg)
+
+
+def _end(nursery: Resident, tester: Resident) -> None:
+    nursery.close()
+    tester.close()

@@ -1,5 +1,6 @@
 """Solutions of made-up problems, judged in real jails."""
 
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -235,6 +236,16 @@ def test_a_rig_outlives_the_death_of_its_processes(sandbox: Sandbox) -> None:
     rig.close()
     with pytest.raises(SandboxError, match="closed"):
         judge(problem, "", rig)
+
+
+def test_a_forgotten_rig_gives_back_what_it_holds(sandbox: Sandbox) -> None:
+    rig = sandbox.open_rig(rig_programs())
+    problem = Problem("p", "", (ADD,), "f", limits=LIMITS)
+    assert judge(problem, "def f(a, b): return a + b", rig).passed
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    del rig
+    gc.collect()
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before - 6
 
 
 def test_hundreds_of_trials_leave_nothing_behind(rig: Rig) -> None:
