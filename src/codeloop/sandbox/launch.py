@@ -28,7 +28,7 @@ for name, path in {modules!r}:
     sys.modules[name] = module
 from codeloop.sandbox.jail.zygote import serve
 try:
-    serve({link!r}, {host!r}, {packages!r}, {preload!r})()
+    serve({link!r}, {host!r}, {packages!r}, {toolchain!r}, {preload!r})()
     ending = None
 except SystemExit as error:
     ending = error.code
@@ -42,7 +42,9 @@ except Exception:
 class Zygote:
     """The process that a sandbox's sessions are forked from."""
 
-    def __init__(self, packages: Path | None, preload: tuple[str, ...]) -> None:
+    def __init__(
+        self, packages: Path | None, preload: tuple[str, ...], toolchain: Path | None = None
+    ) -> None:
         """Start it.
 
         Raises:
@@ -55,7 +57,8 @@ class Zygote:
         self._link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._log = os.memfd_create("zygote-log", os.MFD_CLOEXEC)
         with theirs:
-            self._process = _start(theirs.fileno(), self._log, packages, preload)
+            lent = (packages, toolchain)
+            self._process = _start(theirs.fileno(), self._log, lent, preload)
         self._finalizer = weakref.finalize(
             self, _end, os.getpid(), self._link, self._log, self._process
         )
@@ -132,8 +135,9 @@ class Zygote:
 
 
 def _start(
-    link: int, log: int, packages: Path | None, preload: tuple[str, ...]
+    link: int, log: int, lent: tuple[Path | None, Path | None], preload: tuple[str, ...]
 ) -> subprocess.Popen[bytes]:
+    packages, toolchain = lent
     package = Path(__file__).parents[1]
     program = _BOOTSTRAP.format(
         modules=[
@@ -143,6 +147,7 @@ def _start(
         link=link,
         host=os.getpid(),
         packages=str(packages.resolve()) if packages else None,
+        toolchain=str(toolchain.resolve()) if toolchain else None,
         preload=preload,
     )
     executable = str(Path(getattr(sys, "_base_executable", sys.executable)).resolve())

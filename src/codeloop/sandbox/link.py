@@ -25,6 +25,7 @@ class Slot:
         self.control = control
         self.process = process  # a pidfd
         self._owner = os.getpid()
+        self._passed_over: set[str] = set()  # kinds of message that came amid a wait for another
 
     def send(self, message: wire.Message, descriptors: tuple[int, ...] = ()) -> None:
         """Send a request.
@@ -61,15 +62,37 @@ class Slot:
             message = self.receive()
             if message["op"] == op:
                 return message
+            self._passed_over.add(message["op"])
         msg = f"the sandbox did not answer for {timeout_s:.0f} s"
         raise SandboxError(msg)
 
     def has_reported(self, op: str) -> bool:
         """Read what the slot has said by itself; return whether a message of one kind was there."""
-        seen = False
+        seen = op in self._passed_over
+        self._passed_over.clear()
         while select.select([self.control], [], [], 0)[0]:
             seen = self.receive()["op"] == op or seen
         return seen
+
+    def share_disk(self, other: "Slot") -> None:
+        """Let another slot have this one's disk in place of its own.
+
+        Raises:
+            SandboxError: one of them has gone.
+        """
+        self.send({"op": "lend"})
+        mounts: list[int] = []
+        try:
+            while not mounts:
+                message, mounts = wire.receive(self.control)
+                self._passed_over.add(message["op"])
+        except (EOFError, OSError) as error:
+            raise _gone() from error
+        try:
+            other.send({"op": "adopt"}, tuple(mounts))
+        finally:
+            for mount in mounts:
+                os.close(mount)
 
     def kill(self) -> None:
         """Kill all that is in the slot, unless this is a fork of its owner, which has no say."""
@@ -121,8 +144,11 @@ def start_guest(
     script: bytes | None,
     stdin: bytes = b"",
     interactive: bool = False,
+    program: wire.Message | None = None,
 ) -> Guest:
     """Start a guest: for one script, or for cells if `script` is None.
+
+    `program` says how to start one that is not Python; `script` is then its code.
 
     Raises:
         SandboxError: the slot has gone.
@@ -147,6 +173,7 @@ def start_guest(
         "disk_bytes": limits.disk_bytes,
         "open_files": limits.open_files,
         **watch_fields(limits, interactive=interactive),
+        **(program or {}),
     }
     try:
         slot.send(message, theirs_all)

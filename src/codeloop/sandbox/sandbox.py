@@ -8,6 +8,7 @@ from typing import Self
 
 from codeloop.core.errors import IsolationError
 from codeloop.core.execution import MIB, ExecutionLimits, RigPrograms
+from codeloop.sandbox.languages import Language, find_languages
 from codeloop.sandbox.launch import Zygote
 from codeloop.sandbox.link import Slot
 from codeloop.sandbox.residents import Resident, compiled
@@ -20,12 +21,14 @@ _TESTER_LIMITS = ExecutionLimits(cpu_s=300.0, wall_s=600.0, memory_bytes=4096 * 
 class Sandbox:
     """Opens sessions; may be used from many threads at once."""
 
-    def __init__(self, guest_packages: Path | None, preload: tuple[str, ...]) -> None:
-        self._guest_packages = guest_packages
-        self._preload = preload
+    def __init__(
+        self, guest_packages: Path | None, preload: tuple[str, ...], toolchain: Path | None
+    ) -> None:
+        self._lent = (guest_packages, preload, toolchain)
         self._lock = threading.Lock()
+        self._languages: dict[str, Language] | None = None  # looked for when first asked about
         self._sessions: weakref.WeakSet[SandboxSession | SandboxRig] = weakref.WeakSet()
-        self._zygote = Zygote(guest_packages, preload)
+        self._zygote = Zygote(*self._lent)
 
     def open_session(
         self,
@@ -40,7 +43,11 @@ class Sandbox:
             SandboxError: the kernel refuses another one.
         """
         session = SandboxSession(
-            self._open_slot, stateful=stateful, interactive=interactive, limits=limits
+            self._open_slot,
+            self._find_languages,
+            stateful=stateful,
+            interactive=interactive,
+            limits=limits,
         )
         self._sessions.add(session)
         return session
@@ -78,26 +85,37 @@ class Sandbox:
     ) -> None:
         self.close()
 
+    def _find_languages(self) -> dict[str, Language]:
+        if self._languages is None:  # two threads may both look: they find the same
+            self._languages = find_languages()
+        return self._languages
+
     def _open_slot(self, limits: ExecutionLimits) -> Slot:
         with self._lock:
             if not self._zygote.alive:  # it was killed; its sessions are gone, new ones need not be
                 self._zygote.close()
-                self._zygote = Zygote(self._guest_packages, self._preload)
+                self._zygote = Zygote(*self._lent)
             zygote = self._zygote
         return zygote.open_slot(limits)
 
 
-def open_sandbox(*, guest_packages: Path | None = None, preload: tuple[str, ...] = ()) -> Sandbox:
+def open_sandbox(
+    *,
+    guest_packages: Path | None = None,
+    preload: tuple[str, ...] = (),
+    toolchain: Path | None = None,
+) -> Sandbox:
     """Return a sandbox, to be closed or used in a `with` statement.
 
     `guest_packages` is a directory of installed packages that guests may import; the modules of
-    `preload` are imported once, before any session starts.
+    `preload` are imported once, before any session starts. `toolchain` is a directory that
+    `prepare_toolchain` has filled: compilers are quicker with it.
 
     Raises:
         IsolationError: this machine cannot isolate; the text says why and how to mend it.
         SandboxError: the sandbox did not start for another reason.
     """
-    return Sandbox(guest_packages, preload)
+    return Sandbox(guest_packages, preload, toolchain)
 
 
 def check_isolation() -> str | None:

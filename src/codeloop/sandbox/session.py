@@ -7,7 +7,7 @@ import stat
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,18 +17,20 @@ from codeloop.core.execution import (
     ExecutionResult,
     InputRequested,
     Isolation,
+    Output,
     OutputChunk,
     Status,
 )
+from codeloop.sandbox.languages import BUILT_IN, Language, install_hint
 from codeloop.sandbox.link import Guest, Slot, start_guest
+from codeloop.sandbox.program import Step, judge_step, sql_step, steps
 from codeloop.sandbox.running import INTERRUPT, LINE, Progress, Run
 from codeloop.sandbox.verdict import decide
-
-LANGUAGES = frozenset({"python"})
 
 _PUT_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 1.0
 _CLOSED = "this session is closed"
+_OWN_ENDS = frozenset({Status.ERROR, Status.SIGNAL})  # not for a limit
 
 
 class _Held:
@@ -66,18 +68,22 @@ class SandboxSession:
     def __init__(
         self,
         open_slot: Callable[[ExecutionLimits], Slot],
+        find_languages: Callable[[], Mapping[str, Language]],
         *,
         stateful: bool,
         interactive: bool,
         limits: ExecutionLimits,
     ) -> None:
         self._open_slot = open_slot
+        self._find_languages = find_languages
         self._stateful = stateful
         self._interactive = interactive
         self._limits = limits
         self._lines: deque[str | None] = deque()
         self._turn = threading.Lock()
         self._cells = 0
+        self._keeps_disk = False  # between one-shot runs
+        self._programs: SandboxSession | None = None  # where a stateful session runs what it execs
         self._held = _Held()
         self._close = weakref.finalize(self, self._held.close)
         try:
@@ -88,7 +94,7 @@ class SandboxSession:
 
     @property
     def languages(self) -> frozenset[str]:
-        return LANGUAGES
+        return frozenset({*BUILT_IN, *self._find_languages()})
 
     def run(
         self,
@@ -102,22 +108,35 @@ class SandboxSession:
 
         `limits` replaces the session's own limits for this run; what a stateful session's process
         was started with (memory, processes, files, disk) can only be made tighter. `stdin` is for
-        one-shot runs. Closing the iterator early kills the run.
+        one-shot runs, and for languages other than Python, whose programs are processes of their
+        own: in a stateful session they share its files and nothing else. Closing the iterator
+        early kills the run.
 
         Raises:
             SandboxError: the sandbox broke, and the session is unusable until `restart`; or
                 another run of this session is in progress.
         """
-        if language not in LANGUAGES:
-            yield ExecutionResult(Status.UNSUPPORTED)
+        if language not in BUILT_IN and language not in self._find_languages():
+            hint = install_hint(language)
+            yield ExecutionResult(Status.UNSUPPORTED, stderr=Output(hint, len(hint)))
             return
+        limits = limits or self._limits
         with self._use():
-            result = yield from self._run(code, limits or self._limits, stdin)
+            if language == "python":
+                result = yield from self._run(code, limits, stdin)
+            elif self._stateful:
+                programs = self._programs = self._programs or self._open_programs()
+                yield from programs.run(code, language=language, limits=limits, stdin=stdin)
+                return
+            else:
+                result = yield from self._run_steps(code, language, limits, stdin)
         yield result
 
     def interrupt(self) -> None:
         """Interrupt the run in progress, if any; from any thread or signal handler."""
         self._wake_up(INTERRUPT)
+        if self._programs is not None:
+            self._programs.interrupt()
 
     def send_input(self, line: str | None) -> None:
         """Answer an `InputRequested`; None means end of input."""
@@ -151,12 +170,14 @@ class SandboxSession:
         if not self._close.alive:
             raise SandboxError(_CLOSED)
         self._stop_use()
+        self._close_programs()
         self._held.drop()
         self._open()
 
     def close(self) -> None:
         """End everything that runs in the session, and wait until it is gone."""
         self._stop_use()
+        self._close_programs()
         self._close()
 
     @contextlib.contextmanager
@@ -173,6 +194,8 @@ class SandboxSession:
 
     def _stop_use(self) -> None:
         """End a run that another thread consumes, or that nobody consumes any more."""
+        if self._programs is not None:
+            self._programs._stop_use()  # noqa: SLF001  a session too
         slot = self._held.slot
         if slot is not None:
             slot.kill()
@@ -185,6 +208,34 @@ class SandboxSession:
             self._put(slot, name)
         if self._stateful:
             self._held.guest = self._new_kernel(slot)
+
+    def _open_programs(self) -> "SandboxSession":
+        """Return a one-shot session on this one's disk: its programs cannot reach our kernel."""
+        ours = self._usable_slot()
+
+        def open_beside(limits: ExecutionLimits) -> Slot:
+            slot = self._open_slot(limits)
+            try:
+                ours.share_disk(slot)
+            except SandboxError:
+                slot.close()
+                raise
+            return slot
+
+        programs = SandboxSession(
+            open_beside,
+            self._find_languages,
+            stateful=False,
+            interactive=False,
+            limits=self._limits,
+        )
+        programs._keeps_disk = True
+        return programs
+
+    def _close_programs(self) -> None:
+        programs, self._programs = self._programs, None
+        if programs is not None:
+            programs.close()
 
     def _usable_slot(self) -> Slot:
         if self._held.slot is None:
@@ -222,19 +273,38 @@ class SandboxSession:
         with contextlib.suppress(OSError):  # closed, or so many that one more is no news
             self._held.waker.send(why)
 
+    def _run_steps(
+        self, code: str, language: str, limits: ExecutionLimits, stdin: bytes
+    ) -> Generator[OutputChunk | InputRequested, None, ExecutionResult]:
+        """Compile the code, if its language wants that, and run it if that went well."""
+        row = self._find_languages().get(language)
+        plan = [sql_step(limits)] if row is None else steps(row, code, limits)
+        for step in plan:
+            events = self._run(code, step.limits, stdin, step)
+            if step.compiles:
+                shown, result = _collect(events)
+            else:
+                shown, result = [], (yield from events)
+            result = judge_step(step, row, result)
+            if step.compiles and result.status is not Status.OK:
+                yield from shown
+                break
+        self._clean(self._usable_slot())
+        return result
+
     def _run(
-        self, code: str, limits: ExecutionLimits, stdin: bytes
+        self, code: str, limits: ExecutionLimits, stdin: bytes, step: Step | None = None
     ) -> Generator[OutputChunk | InputRequested, None, ExecutionResult]:
         slot = self._usable_slot()
         run: Run | None = None
         try:
             lost = self._bury_dead_guest(slot)
             self._forget_wakes()
-            run, progress = self._begin(slot, code, limits, stdin)
+            run, progress = self._begin(slot, code, limits, stdin, step)
             yield from progress
             if run.facts.ended:
                 lost = self._stateful
-                self._replace_guest(slot)
+                self._replace_guest(slot, clean=step is None)
         except SandboxError:
             self._give_up(slot)
             raise
@@ -248,17 +318,23 @@ class SandboxSession:
             stderr=captures["stderr"].output(),
             isolation=Isolation.NAMESPACES,
         )
+        if step is not None and run.facts.interrupted and result.status in _OWN_ENDS:
+            result = replace(result, status=Status.INTERRUPTED)  # it may end as it likes
         return replace(result, state_lost=lost)
 
     def _begin(
-        self, slot: Slot, code: str, limits: ExecutionLimits, stdin: bytes
+        self, slot: Slot, code: str, limits: ExecutionLimits, stdin: bytes, step: Step | None
     ) -> tuple[Run, Progress]:
         """Start a run: on this session's kernel, or in a process of its own."""
         self._cells += 1
         if not self._stateful:
-            script = code.encode("utf-8", "surrogatepass")
             self._held.guest = guest = start_guest(
-                slot, limits, script=script, stdin=stdin, interactive=self._interactive
+                slot,
+                limits,
+                script=code.encode("utf-8", "surrogatepass"),
+                stdin=stdin,
+                interactive=self._interactive,
+                program=step.start if step else None,
             )
             run = Run(slot, guest, limits, self._held.wake, self._lines)
             return run, run.script()
@@ -276,13 +352,19 @@ class SandboxSession:
         self._replace_guest(slot)
         return self._stateful
 
-    def _replace_guest(self, slot: Slot) -> None:
+    def _replace_guest(self, slot: Slot, *, clean: bool = True) -> None:
         """Forget a guest that has ended, and make ready for the next."""
         guest, self._held.guest = self._held.guest, None
         if guest is not None:
             guest.close()
         if self._stateful:
             self._held.guest = self._new_kernel(slot)
+        elif clean:
+            self._clean(slot)
+
+    def _clean(self, slot: Slot) -> None:
+        """Make the disk of a one-shot session anew, unless it is another's."""
+        if self._keeps_disk:
             return
         slot.send({"op": "clean"})
         for name in list(self._held.files):
@@ -313,3 +395,16 @@ class SandboxSession:
         with contextlib.suppress(BlockingIOError):
             while self._held.wake.recv(4096):
                 pass
+
+
+def _collect(
+    events: Generator[OutputChunk | InputRequested, None, ExecutionResult],
+) -> tuple[list[OutputChunk | InputRequested], ExecutionResult]:
+    """Run to the end; return what there was to show, and the result."""
+    shown: list[OutputChunk | InputRequested] = []
+    while True:
+        try:
+            shown.append(next(events))
+        except StopIteration as end:
+            result: ExecutionResult = end.value
+            return shown, result

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from codeloop.sandbox.jail import cells, resident, root, script, syscalls, wire
+from codeloop.sandbox.jail import cells, program, resident, root, script, sql, syscalls, wire
 
 Program = Callable[[], object]
 
@@ -34,9 +34,13 @@ def prepare(request: wire.Message, descriptors: list[int], bpf: bytes) -> Progra
     syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
     syscalls.drop_capabilities()
     syscalls.install_filter(bpf)
+    if request["mode"] == "program":
+        return program.prepare(code, request)
     starter = _tidy_interpreter()
     if request["mode"] in {"tester", "nursery"}:
         return resident.prepare(code, link, forks=request["mode"] == "nursery")
+    if request["mode"] == "sql":
+        return sql.prepare(code)
     if request["mode"] == "script":
         return script.prepare(code, link, starter, asks=bool(request["interactive"]))
     return cells.prepare(link, asks=bool(request["interactive"]))
@@ -88,7 +92,6 @@ def _mark_for_oom_killer() -> None:
 def _limit(request: wire.Message) -> None:
     memory = int(request["memory_bytes"])
     limits = {
-        resource.RLIMIT_AS: (memory, memory),
         resource.RLIMIT_CORE: (0, 0),
         resource.RLIMIT_FSIZE: (int(request["disk_bytes"]), int(request["disk_bytes"])),
         resource.RLIMIT_MEMLOCK: (0, 0),
@@ -98,7 +101,9 @@ def _limit(request: wire.Message) -> None:
         resource.RLIMIT_NPROC: (int(request["processes"]) + 1, int(request["processes"]) + 1),
         resource.RLIMIT_STACK: (_STACK_BYTES, _MAX_STACK_BYTES),
     }
-    if request["mode"] == "script":  # soft below hard, so that SIGXCPU and not SIGKILL ends it
+    if request.get("address_space", True):
+        limits[resource.RLIMIT_AS] = memory, memory
+    if request["mode"] != "cells":  # soft below hard, so that SIGXCPU and not SIGKILL ends it
         seconds = int(float(request["cpu_s"])) + 1
         limits[resource.RLIMIT_CPU] = (seconds, seconds + 1)
     for kind, (soft, hard) in limits.items():

@@ -1,7 +1,8 @@
 """The private root: a small read-only tree of binds that holds nothing of the host's own data."""
 
-# ruff: noqa: PTH101, PTH102, PTH103, PTH110, PTH112, PTH114, PTH115, PTH118, PTH120, PTH123, PTH211  (pathlib is slow to import)
+# ruff: noqa: PTH101, PTH102, PTH103, PTH110, PTH112, PTH114, PTH115, PTH118, PTH120, PTH123, PTH207, PTH211  (pathlib is slow to import)
 
+import glob
 import os
 import sys
 
@@ -10,15 +11,18 @@ from codeloop.sandbox.jail.syscalls import MS_BIND, MS_NODEV, MS_NOSUID, MS_RDON
 
 WORK = "/work"
 PACKAGES = "/opt/packages"  # where the guest finds the packages that the host lends it
+TOOLCHAIN = "/opt/toolchain"  # where compilers find what was made ready for them
 
 _TMP = "/tmp"  # noqa: S108  the guest's own
 _SHM = "/dev/shm"  # noqa: S108  the guest's own
+_DISK = (WORK, _TMP, _SHM)
 _STAGE = _TMP  # covered by a mount of ours that only this process sees
 _OLD = "/old"
 _NEW = "/new"
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _DEVICES = ("null", "zero", "full", "random", "urandom")
 _SHOWN = ("ld.so.cache", "localtime", "alternatives", "fonts")
+_SHOWN_OF_LANGUAGES = ("R", "java-*-openjdk", "php/*/cli", "php/*/mods-available")
 _WRITTEN = {
     "passwd": "guest:x:1000:1000:guest:/work:/bin/sh\n",
     "group": "guest:x:1000:\n",
@@ -35,7 +39,7 @@ _READ_ONLY = MS_RDONLY | MS_NOSUID | MS_NODEV
 _COVERED = (WORK, _TMP, "/proc", "/dev")  # a slot mounts its own there
 
 
-def enter(packages: str | None) -> None:
+def enter(packages: str | None, toolchain: str | None) -> None:
     """Make a private root and move into it; needs a mount namespace of our own.
 
     Raises:
@@ -49,7 +53,7 @@ def enter(packages: str | None) -> None:
     syscalls.pivot_root(_STAGE, _STAGE + _OLD)
     os.chdir("/")
     syscalls.mount("tmpfs", _NEW, "tmpfs", MS_NOSUID, "mode=755,size=4m")
-    _fill(packages)
+    _fill({PACKAGES: packages, TOOLCHAIN: toolchain})
     os.chdir(_NEW)
     syscalls.pivot_root(".", ".")
     syscalls.umount(".")
@@ -57,13 +61,14 @@ def enter(packages: str | None) -> None:
     syscalls.restrict_mounts("/", _READ_ONLY, recursive=False)
 
 
-def _fill(packages: str | None) -> None:
+def _fill(lent: dict[str, str | None]) -> None:
     for path in _SYSTEM:
         _show_system(path)
     for path in sorted({sys.base_prefix, sys.base_exec_prefix}):
         _show_python(path)
-    if packages:
-        _bind(_OLD + packages, _NEW + PACKAGES)
+    for target, source in lent.items():
+        if source:
+            _bind(_OLD + source, _NEW + target)
     for name in ("proc", "work", "tmp", "dev/shm", "etc"):
         os.makedirs(f"{_NEW}/{name}")
     syscalls.mount(f"{_OLD}/proc", f"{_NEW}/proc", "", MS_BIND | MS_REC)
@@ -71,7 +76,7 @@ def _fill(packages: str | None) -> None:
         _bind(f"{_OLD}/dev/{name}", f"{_NEW}/dev/{name}", MS_RDONLY | MS_NOSUID)
     for name, target in _LINKS.items():
         os.symlink(target, f"{_NEW}/dev/{name}")
-    for name in _SHOWN:
+    for name in (*_SHOWN, *_settings_of_languages()):
         _show_setting(name)
     for name, text in _WRITTEN.items():
         with open(f"{_NEW}/etc/{name}", "w", encoding="utf-8") as file:
@@ -94,6 +99,11 @@ def _show_python(path: str) -> None:
         raise ValueError(msg)
     if not os.path.isdir(_NEW + path):
         _bind(_OLD + path, _NEW + path)
+
+
+def _settings_of_languages() -> list[str]:
+    etc = f"{_OLD}/etc"
+    return [name for pattern in _SHOWN_OF_LANGUAGES for name in glob.glob(pattern, root_dir=etc)]
 
 
 def _show_setting(name: str) -> None:
@@ -127,6 +137,17 @@ def mount_disk(size: int, files: int) -> None:
         os.mkdir(f"{_TMP}/{name}")
         os.chmod(f"{_TMP}/{name}", mode)
         syscalls.mount(f"{_TMP}/{name}", target, "", MS_BIND)
+
+
+def lend_disk() -> list[int]:
+    """Return descriptors of this slot's disk, for another slot of its session to mount."""
+    return [syscalls.open_tree(target) for target in _DISK]
+
+
+def adopt_disk(mounts: list[int]) -> None:
+    """Cover a slot's own disk with another's."""
+    for mount, target in zip(mounts, _DISK, strict=True):
+        syscalls.move_mount(mount, target)
 
 
 def unmount_disk() -> None:

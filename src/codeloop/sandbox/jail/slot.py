@@ -80,6 +80,8 @@ class _Slot:
             "kill": self._end,
             "put": self._put,
             "clean": self._clean,
+            "lend": self._lend,
+            "adopt": self._adopt,
         }
 
     def serve(self) -> Program:
@@ -142,10 +144,19 @@ class _Slot:
         root.unmount_disk()
         root.mount_disk(*self.disk)
 
+    def _lend(self, _: wire.Message, __: list[int]) -> None:
+        mounts = root.lend_disk()
+        wire.send(self.link, {"op": "lent"}, mounts)
+        for mount in mounts:
+            os.close(mount)
+
+    def _adopt(self, _: wire.Message, mounts: list[int]) -> None:
+        root.adopt_disk(mounts)
+
     def _start(self, request: wire.Message, descriptors: list[int]) -> Program | None:
         self.reason = None
         self.peak = sample.Sample(0.0, 0, 0)
-        watch = _Watch(request, self._cpu_s()) if request["mode"] == "script" else None
+        watch = _Watch(request, self._cpu_s()) if request["mode"] != "cells" else None
         pid = os.fork()
         if pid == 0:
             self.link.detach()

@@ -33,6 +33,8 @@ SECCOMP_MODE_FILTER = 2
 
 _AT_FDCWD = -100
 _AT_RECURSIVE = 0x8000
+_OPEN_TREE_CLONE = 1
+_FROM_DESCRIPTOR = 4  # MOVE_MOUNT_F_EMPTY_PATH
 _MOUNT_ATTR = {MS_RDONLY: 1, MS_NOSUID: 2, MS_NODEV: 4}
 _SIGCHLD = 17
 _CAPABILITY_VERSION_3 = 0x20080522
@@ -42,6 +44,8 @@ _CALLED = {
     "x86_64": {"clone": 56, "pivot_root": 155, "capset": 126},
     "aarch64": {"clone": 220, "pivot_root": 41, "capset": 91},
 }
+_OPEN_TREE = 428
+_MOVE_MOUNT = 429
 _MOUNT_SETATTR = 442  # the same everywhere, as all calls since Linux 5.1
 _CLOSE_RANGE = 436
 
@@ -118,6 +122,16 @@ def restrict_mounts(target: str, flags: int, *, recursive: bool) -> None:
     attributes = struct.pack("=QQQQ", wanted, 0, 0, 0)
     below = _AT_RECURSIVE if recursive else 0
     _syscall(_MOUNT_SETATTR, _AT_FDCWD, target.encode(), below, attributes, len(attributes))
+
+
+def open_tree(target: str) -> int:
+    """Return a descriptor of a copy of a mount, which any mount namespace can take in."""
+    return _syscall(_OPEN_TREE, _AT_FDCWD, target.encode(), _OPEN_TREE_CLONE | os.O_CLOEXEC)
+
+
+def move_mount(mount: int, target: str) -> None:
+    """Mount what a descriptor of `open_tree` stands for."""
+    _syscall(_MOVE_MOUNT, mount, b"", _AT_FDCWD, target.encode(), _FROM_DESCRIPTOR)
 
 
 def prctl(option: int, value: int = 0, pointer: int = 0) -> None:

@@ -29,7 +29,11 @@ _PRELOAD = (
 
 
 def serve(
-    descriptor: int, host_pid: int, packages: str | None, preload: tuple[str, ...]
+    descriptor: int,
+    host_pid: int,
+    packages: str | None,
+    toolchain: str | None,
+    preload: tuple[str, ...],
 ) -> Callable[[], object]:
     """Serve until the host goes; return only in a guest's process, with its program."""
     link = socket(fileno=descriptor)
@@ -41,7 +45,7 @@ def serve(
         stage = "namespace"
         uid = _enter_namespace()
         stage = "root"
-        root.enter(packages)
+        root.enter(packages, toolchain)
         if uid == 0:
             _become_nobody()
         stage = "preload"
