@@ -1,14 +1,22 @@
 """`codeloop doctor`: see whether this machine can isolate, and what is installed."""
 
 import argparse
+import platform
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+
+from codeloop.cli import wiring
 
 _GIB = 1 << 30
 _EPILOG = """\
 examples:
   codeloop doctor
+  codeloop doctor --prepare
+
+With --prepare it first makes ready, in the data folder, what makes compilers quicker: the C++
+headers compiled, the classes of javac parsed. Do it again after a compiler was upgraded.
 
 The exit status is 0 if code can be isolated here and every probe held, 1 if not.
 """
@@ -17,11 +25,13 @@ The exit status is 0 if code can be isolated here and every probe held, 1 if not
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser(
         "doctor",
-        help="check the jail, the models and the disk",
-        description="Check the jail with hostile programs; list the models and the free disk.",
+        help="check the jail, the languages, the models and the disk",
+        description="Check the jail with hostile programs; list the languages that run here, "
+        "the models and the free disk.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--prepare", action="store_true", help="make compilers quicker, once")
     parser.set_defaults(main=main)
 
 
@@ -31,6 +41,14 @@ def main(args: argparse.Namespace) -> int:
     for held, line in jail_lines():
         isolated = isolated and held
         print(f"  {'ok  ' if held else 'FAIL'}  {line}", flush=True)
+    print("languages")
+    if args.prepare:
+        from codeloop.sandbox import prepare_toolchain
+
+        for made in prepare_toolchain(wiring.toolchain_folder()):
+            print(f"  prepared   {made}", flush=True)
+    for line in language_lines():
+        print(f"  {line}")
     print("models")
     for line in model_lines():
         print(f"  {line}")
@@ -51,6 +69,22 @@ def jail_lines() -> Iterator[tuple[bool, str]]:
     yield True, "namespaces, seccomp and limits can be had here"
     for probe in probes:
         yield probe.held, f"{probe.name}: {'stopped' if probe.held else probe.detail}"
+
+
+def language_lines() -> Iterator[str]:
+    """Yield for each language its version, or what it needs."""
+    from codeloop.sandbox import BUILT_IN, NAMES, find_languages, install_hint, version_of
+
+    found = find_languages()
+    versions = {"python": platform.python_version(), "sql": f"SQLite {sqlite3.sqlite_version}"}
+    for name in NAMES:
+        if name in BUILT_IN:
+            yield f"available  {name} {versions[name]}"
+        elif name in found:
+            row = found[name]
+            yield f"available  {name} ({row.version[0]} {version_of(row)})"
+        else:
+            yield f"missing    {install_hint(name)}"
 
 
 def model_lines() -> Iterator[str]:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from codeloop.cli import wiring
 from codeloop.cli.terminal import Cleaner
@@ -20,15 +20,14 @@ from codeloop.core.execution import (
     Status,
 )
 
-if TYPE_CHECKING:
-    from codeloop.sandbox import SandboxSession
-
 _EPILOG = """\
 examples:
   codeloop exec script.py
   echo 'print(6 * 7)' | codeloop exec -
   codeloop exec solve.py --stdin < input.txt
   codeloop exec script.py --wall-s 5 --memory-mb 256 --json
+  codeloop exec solve.cpp
+  echo 'select 6 * 7' | codeloop exec - --language sql
 
 with --json one object is printed, with these fields in this order: status, exit_code, signal,
 stdout, stderr, cpu_s, wall_s, peak_memory_bytes, isolation. The exit status is 0 if the program
@@ -46,7 +45,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("file", metavar="FILE", help="the program; - reads it from standard input")
-    parser.add_argument("--language", default="python", metavar="L", help="default: python")
+    parser.add_argument(
+        "--language",
+        metavar="L",
+        help="as `codeloop doctor` names it (default: what the file's name ends in, else python)",
+    )
     for flag, value, what in (
         ("--cpu-s", limits.cpu_s, "processor time, in seconds"),
         ("--wall-s", limits.wall_s, "time on the clock, in seconds"),
@@ -66,6 +69,7 @@ def main(args: argparse.Namespace) -> int:
     if args.stdin and args.file == "-":
         msg = "--stdin needs the program in a file: standard input can be only one of the two"
         raise ConfigError(msg)
+    language = _language(args.language, args.file)
     code = _read(args.file)
     stdin = sys.stdin.buffer.read() if args.stdin else b""
     defaults = ExecutionLimits()
@@ -76,29 +80,29 @@ def main(args: argparse.Namespace) -> int:
         memory_bytes=int(args.memory_mb * MIB),
         output_bytes=defaults.output_bytes if args.json else defaults.output_stop_bytes,
     )
-    with open_sandbox(guest_packages=wiring.guest_packages()) as sandbox:
+    with open_sandbox(
+        guest_packages=wiring.guest_packages(), toolchain=wiring.toolchain()
+    ) as sandbox:
         session = sandbox.open_session(stateful=False, limits=limits)
-        result = _run(session, code, args, stdin)
+        events = session.run(code, language=language, stdin=stdin)
+        result = _show(events, quiet=args.json)
     if args.json:
         print(json.dumps(_record(result)))
     elif result.status is not Status.OK:
         sys.stdout.flush()
-        print(f"codeloop: {_note(result, args.language)}", file=sys.stderr)
+        print(f"codeloop: {_note(result)}", file=sys.stderr)
     return 0 if result.status is Status.OK else 1
 
 
-def _run(
-    session: "SandboxSession", code: str, args: argparse.Namespace, stdin: bytes
+def _show(
+    events: Iterator[OutputChunk | InputRequested | ExecutionResult], *, quiet: bool
 ) -> ExecutionResult:
     """Run the program, passing its output through as it comes unless JSON is wanted."""
-    events: Iterator[OutputChunk | InputRequested | ExecutionResult] = session.run(
-        code, language=args.language, stdin=stdin
-    )
     result = ExecutionResult(Status.UNSUPPORTED)
     cleaners = {"stdout": Cleaner(), "stderr": Cleaner()}
     for event in events:
         match event:
-            case OutputChunk(stream, text) if not args.json:
+            case OutputChunk(stream, text) if not quiet:
                 out = sys.stdout if stream == "stdout" else sys.stderr
                 shown = cleaners[stream].clean(text) if out.isatty() else text
                 out.write(shown.encode(errors="replace").decode(out.encoding, "replace"))
@@ -108,6 +112,15 @@ def _run(
             case _:
                 pass
     return result
+
+
+def _language(named: str | None, file: str) -> str:
+    from codeloop.core.codeblocks import normalise_language
+    from codeloop.sandbox import ENDINGS
+
+    if named is not None:
+        return normalise_language(named) or named
+    return ENDINGS.get(Path(file).suffix.lower(), "python")
 
 
 def _read(file: str) -> str:
@@ -146,11 +159,11 @@ def _record(result: ExecutionResult) -> dict[str, Any]:
     }
 
 
-def _note(result: ExecutionResult, language: str) -> str:
+def _note(result: ExecutionResult) -> str:
     """Return one line on how a run ended that did not end well."""
     match result.status:
         case Status.UNSUPPORTED:
-            return f"{language}: no such language here"
+            return result.stderr.text
         case Status.ERROR if result.exit_code is not None:
             return f"error: exit code {result.exit_code}"
         case Status.SIGNAL:

@@ -91,7 +91,7 @@ def open_session(
     """Yield a stateful session that has the files in its work directory."""
     from codeloop.sandbox import open_sandbox
 
-    with open_sandbox(guest_packages=guest_packages()) as sandbox:
+    with open_sandbox(guest_packages=guest_packages(), toolchain=toolchain()) as sandbox:
         session = sandbox.open_session(
             stateful=True, interactive=interactive, limits=run_limits.run
         )
@@ -108,6 +108,19 @@ def guest_packages() -> Path | None:
     from codeloop.models.catalogue import data_dir
 
     folder = data_dir() / "guest-packages" / str(sys.implementation.cache_tag)
+    return folder if folder.is_dir() else None
+
+
+def toolchain_folder() -> Path:
+    """Return where `codeloop doctor --prepare` puts what it makes for compilers."""
+    from codeloop.models.catalogue import data_dir
+
+    return data_dir() / "toolchain"
+
+
+def toolchain() -> Path | None:
+    """Return the folder of what was made for compilers, if there is one."""
+    folder = toolchain_folder()
     return folder if folder.is_dir() else None
 
 

@@ -9,15 +9,31 @@ On our side: `Sandbox` owns a `Zygote`, which forks a `Slot` for each `SandboxSe
 waits for one run's `Guest`. On the jail's side: see `codeloop.sandbox.jail`.
 """
 
+from codeloop.sandbox.languages import (
+    BUILT_IN,
+    ENDINGS,
+    NAMES,
+    find_languages,
+    install_hint,
+    version_of,
+)
 from codeloop.sandbox.probes import Probe, self_test
 from codeloop.sandbox.sandbox import Sandbox, check_isolation, open_sandbox
 from codeloop.sandbox.session import SandboxSession
+from codeloop.sandbox.toolchain import prepare_toolchain
 
 __all__ = [
+    "BUILT_IN",
+    "ENDINGS",
+    "NAMES",
     "Probe",
     "Sandbox",
     "SandboxSession",
     "check_isolation",
+    "find_languages",
+    "install_hint",
     "open_sandbox",
+    "prepare_toolchain",
     "self_test",
+    "version_of",
 ]

@@ -11,7 +11,7 @@ from codeloop.sandbox.jail import root
 PATH = "/usr/local/bin:/usr/bin:/bin"  # where the jail has its programs
 _SHOWN = ("/usr", "/bin", "/lib", "/lib64")  # what of the host's own tree the jail shows
 _VERSION_TIMEOUT_S = 30.0
-_NUMBER = re.compile(r"(\d+)\.(\d+)\S*")
+_NUMBER = re.compile(r"(\d+)\.(\d+)(?:\.\d+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +186,19 @@ TABLE = (
     Language(
         name="php",
         source="main.php",
-        run=("php", "-d", "memory_limit={memory_mb}M", "-d", "display_errors=stderr", "{source}"),
+        run=(
+            "php",
+            "-d",
+            "memory_limit={memory_mb}M",
+            "-d",
+            "log_errors=0",
+            "-d",
+            "display_errors=stderr",
+            "{source}",
+        ),
         version=("php", "--version"),
         package="php-cli",
+        address_space=False,
         out_of_memory="Allowed memory size",
     ),
     Language(

@@ -8,8 +8,8 @@ from codeloop.core.execution import MIB, ExecutionLimits, ExecutionResult, Outpu
 from codeloop.sandbox.jail import root, wire
 from codeloop.sandbox.languages import Language, find_tool
 
-_COMPILE_CPU_S = 60.0
-_COMPILE_WALL_S = 120.0
+_COMPILE_CPU_S = 30.0
+_COMPILE_WALL_S = 90.0
 _COMPILE_MEMORY = 1536 * MIB
 _COMPILE_OUTPUT = 4 * MIB
 
@@ -48,6 +48,8 @@ def sql_step(limits: ExecutionLimits) -> Step:
 
 def judge_step(step: Step, row: Language | None, result: ExecutionResult) -> ExecutionResult:
     """Return a step's result with what is known of its compiler, or of its language."""
+    if step.compiles and result.status is Status.OUTPUT_LIMIT:  # so many errors
+        return replace(result, status=Status.COMPILE_ERROR)
     if result.status not in {Status.ERROR, Status.SIGNAL}:
         return result
     if row is not None and row.out_of_memory and row.out_of_memory in result.stderr.text:

@@ -100,7 +100,7 @@ def test_exec_takes_limits_and_a_file_and_input(tmp_path: Path) -> None:
         (["exec", "-", "--stdin"], 2, "only one of the two"),
         (["exec", "-", "--wall-s", "0"], 2, "not a positive number"),
         (["exec", "-", "--cpu-s", "inf"], 2, "not a positive number"),
-        (["exec", "-", "--language", "cobol"], 1, "cobol: no such language here"),
+        (["exec", "-", "--language", "cobol"], 1, "cobol: no such language"),
     ],
 )
 def test_exec_says_what_is_wrong(arguments: list[str], status: int, words: str) -> None:
