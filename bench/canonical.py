@@ -114,7 +114,8 @@ def _go(row: dict[str, str]) -> str:
     """Return a program whose `main` is what `go test` would have made."""
     body = row["prompt"].replace(row["import"], "") + row["canonical_solution"] + row["test"]
     named = set(re.findall(r'"([\w/]+)"\n', row["test_setup"] + row["import"]))
-    used = {path for path in GO_IMPORTS if re.search(rf"\b{path.rpartition('/')[2]}\.", body)}
+    code = re.sub(r"//[^\n]*", "", body)
+    used = {path for path in GO_IMPORTS if re.search(rf"\b{path.rpartition('/')[2]}\.", code)}
     imports = "".join(f'import "{path}"\n' for path in sorted(named | used | {"testing"}))
     tests = ", ".join(
         f'{{"{name}", {name}}}' for name in re.findall(r"func (Test\w+)", row["test"])

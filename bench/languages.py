@@ -132,7 +132,9 @@ def main() -> None:
 def languages(session: SandboxSession, runs: int) -> dict[str, float]:
     """Return what a small program takes in each language that is here."""
     here = [name for name in HELLO if name in session.languages]
-    ways = {name: partial(timed, session, HELLO[name], name) for name in here}
+    ways: dict[str, Callable[[], float]] = {
+        name: partial(timed, session, HELLO[name], name) for name in here
+    }
     took = medians(runs, ways)
     print(f"{'':32}{'seconds':>9}{'x python':>10}")
     for name, seconds in took.items():
@@ -146,7 +148,7 @@ def levers(session: SandboxSession, scratch: Path, runs: int) -> dict[str, dict[
         (scratch / name).write_text(text, encoding="utf-8")
         session.put_file(scratch / name)
     timed(session, "mkdir -p /tmp/c", "bash")
-    ways = {}
+    ways: dict[str, Callable[[], float]] = {}
     for name, pair in LEVERS.items():
         tool = pair[1].removeprefix("GOCACHE=/tmp/g2 ").split(" ")[0]
         probe = session.run(f"command -v {tool}", language="bash")

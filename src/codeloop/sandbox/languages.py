@@ -111,6 +111,7 @@ TABLE = (
         run=("bash", "{source}"),
         version=("bash", "--version"),
         package="bash",
+        address_space=False,  # for what it starts
     ),
     Language(
         name="c",

@@ -1,10 +1,18 @@
 """A program in another language than Python: the steps it takes, and how each of them ended."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 
-from codeloop.core.execution import MIB, ExecutionLimits, ExecutionResult, Output, Status
+from codeloop.core.execution import (
+    MIB,
+    ExecutionLimits,
+    ExecutionResult,
+    InputRequested,
+    Output,
+    OutputChunk,
+    Status,
+)
 from codeloop.sandbox.jail import root, wire
 from codeloop.sandbox.languages import Language, find_tool
 
@@ -58,6 +66,19 @@ def judge_step(step: Step, row: Language | None, result: ExecutionResult) -> Exe
         return result
     said = result.stderr if result.stderr.total_bytes else result.stdout
     return replace(result, status=Status.COMPILE_ERROR, stdout=Output(), stderr=said)
+
+
+def collect(
+    events: Generator[OutputChunk | InputRequested, None, ExecutionResult],
+) -> tuple[list[OutputChunk | InputRequested], ExecutionResult]:
+    """Run to the end; return what there was to show, and the result."""
+    shown: list[OutputChunk | InputRequested] = []
+    while True:
+        try:
+            shown.append(next(events))
+        except StopIteration as end:
+            result: ExecutionResult = end.value
+            return shown, result
 
 
 def _step(

@@ -23,7 +23,7 @@ from codeloop.core.execution import (
 )
 from codeloop.sandbox.languages import BUILT_IN, Language, install_hint
 from codeloop.sandbox.link import Guest, Slot, start_guest
-from codeloop.sandbox.program import Step, judge_step, sql_step, steps
+from codeloop.sandbox.program import Step, collect, judge_step, sql_step, steps
 from codeloop.sandbox.running import INTERRUPT, LINE, Progress, Run
 from codeloop.sandbox.verdict import decide
 
@@ -279,17 +279,18 @@ class SandboxSession:
         """Compile the code, if its language wants that, and run it if that went well."""
         row = self._find_languages().get(language)
         plan = [sql_step(limits)] if row is None else steps(row, code, limits)
+        late: list[OutputChunk | InputRequested] = []
         for step in plan:
             events = self._run(code, step.limits, stdin, step)
             if step.compiles:
-                shown, result = _collect(events)
+                late, result = collect(events)
             else:
-                shown, result = [], (yield from events)
+                late, result = [], (yield from events)
             result = judge_step(step, row, result)
-            if step.compiles and result.status is not Status.OK:
-                yield from shown
+            if result.status is not Status.OK:
                 break
         self._clean(self._usable_slot())
+        yield from late
         return result
 
     def _run(
@@ -395,16 +396,3 @@ class SandboxSession:
         with contextlib.suppress(BlockingIOError):
             while self._held.wake.recv(4096):
                 pass
-
-
-def _collect(
-    events: Generator[OutputChunk | InputRequested, None, ExecutionResult],
-) -> tuple[list[OutputChunk | InputRequested], ExecutionResult]:
-    """Run to the end; return what there was to show, and the result."""
-    shown: list[OutputChunk | InputRequested] = []
-    while True:
-        try:
-            shown.append(next(events))
-        except StopIteration as end:
-            result: ExecutionResult = end.value
-            return shown, result
