@@ -63,7 +63,7 @@ class Row:
 def main() -> None:
     """Run the tasks, print a table, write JSON."""
     args = _arguments()
-    problems = _problems(args.humaneval)[: args.count]
+    problems = _problems(args.humaneval)[args.first : args.first + args.count]
     tasks = [(problem["task_id"], _humaneval(problem, args)) for problem in problems]
     tasks += [(f"csv/{n}", _question(q, want, args)) for n, (q, want) in enumerate(QUESTIONS)]
     rows = []
@@ -89,6 +89,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--csv", type=Path, required=True, help="seattle-weather.csv (vega_datasets)"
     )
+    parser.add_argument("--first", type=int, default=0, help="of HumanEval's tasks to run")
     parser.add_argument("--count", type=int, default=30, help="of HumanEval's first tasks")
     parser.add_argument("--json", type=Path, default=Path("bench/out/first_use.json"))
     parser.add_argument("options", nargs="*", help="after --: more options of `codeloop run`")

@@ -51,6 +51,7 @@ class Skipped(StrEnum):
 
     OUTPUT = "output"  # marked as what a program prints
     TRANSCRIPT = "transcript"  # a shell or interpreter session, not a program
+    INSTALL = "install"  # only installs packages, which a jail without network cannot
     NO_RUNNER = "no_runner"  # a language that this session cannot run
     UNLABELLED = "unlabelled"  # no language, and nothing says that it is code to run
     CUT_OFF = "cut_off"  # the reply ended inside it

@@ -11,6 +11,11 @@ _OUTPUT = frozenset({"output", "out", "result", "results", "stdout", "stderr", "
 _OUTPUT |= {"plaintext", "plain", "traceback", "log", "none", "nohighlight"}
 _TRANSCRIPT = frozenset({"console", "pycon", "doctest", "shell-session", "terminal"})
 _PROMPT = re.compile(r"^\s*(>>>|In \[\d+\]:|\$ )")
+_INSTALL = re.compile(
+    r"(?:[!%]\s*|sudo\s+)?(?:python3?\s+-m\s+)?"
+    r"(?:pip3?|conda|mamba|uv|apt|apt-get|brew|npm|yarn|pnpm|gem|cargo|go)\s+"
+    r"(?:pip\s+)?(?:install|add|i|get|update)\b.*"
+)
 _STATEMENTS = (
     *(ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Call),
     *(ast.For, ast.While, ast.With),
@@ -40,17 +45,23 @@ def _cell(block: CodeBlock, languages: Collection[str], finish: Finish, *, label
 def _why_not(
     block: CodeBlock, language: str, languages: Collection[str], finish: Finish
 ) -> Skipped | None:
-    if language in _OUTPUT:
-        return Skipped.OUTPUT
-    if language in _TRANSCRIPT or _PROMPT.match(block.code):
-        return Skipped.TRANSCRIPT
-    if not language:
-        return Skipped.UNLABELLED
-    if language not in languages:
-        return Skipped.NO_RUNNER
-    if not block.closed and finish not in {Finish.STOP, Finish.REPEATING}:
-        return Skipped.CUT_OFF
-    return None
+    cut_off = not block.closed and finish not in {Finish.STOP, Finish.REPEATING}
+    reasons = {
+        Skipped.OUTPUT: language in _OUTPUT,
+        Skipped.TRANSCRIPT: language in _TRANSCRIPT or _PROMPT.match(block.code),
+        Skipped.UNLABELLED: not language,
+        Skipped.INSTALL: _only_installs(block.code),
+        Skipped.NO_RUNNER: language not in languages,
+        Skipped.CUT_OFF: cut_off,
+    }
+    return next((reason for reason, holds in reasons.items() if holds), None)
+
+
+def _only_installs(code: str) -> bool:
+    """Return whether code is nothing but commands that install packages, and comments."""
+    lines = [line.strip() for line in code.splitlines()]
+    commands = [line for line in lines if line and not line.startswith("#")]
+    return bool(commands) and all(_INSTALL.fullmatch(command) for command in commands)
 
 
 def _is_program(code: str) -> bool:

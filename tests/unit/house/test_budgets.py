@@ -1,6 +1,7 @@
 """The package stays small: rule 10 of the design."""
 
 import ast
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,10 @@ def name(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-def test_the_package_has_fewer_than_90_files() -> None:
-    assert len(SOURCES) < 90
+def test_a_folder_has_at_most_20_files_and_the_package_160() -> None:
+    folders = Counter(name(path.parent) for path in SOURCES)
+    assert not {folder: count for folder, count in folders.items() if count > 20}
+    assert len(SOURCES) <= 160
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name)
