@@ -13,6 +13,8 @@ from codeloop.sandbox.jail import cells, program, resident, root, script, sql, s
 
 Program = Callable[[], object]
 
+ONE_SHOT = ("script", "program", "sql")  # modes of a guest that ends with its run
+
 _MAX_STACK_BYTES = 64 * 1024 * 1024
 _STACK_BYTES = 8 * 1024 * 1024
 _SIGNALS = 1024  # queued, and timers
@@ -103,7 +105,7 @@ def _limit(request: wire.Message) -> None:
     }
     if request.get("address_space", True):
         limits[resource.RLIMIT_AS] = memory, memory
-    if request["mode"] != "cells":  # soft below hard, so that SIGXCPU and not SIGKILL ends it
+    if request["mode"] in ONE_SHOT:  # soft below hard, so that SIGXCPU and not SIGKILL ends it
         seconds = int(float(request["cpu_s"])) + 1
         limits[resource.RLIMIT_CPU] = (seconds, seconds + 1)
     for kind, (soft, hard) in limits.items():

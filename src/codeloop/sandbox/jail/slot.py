@@ -156,7 +156,7 @@ class _Slot:
     def _start(self, request: wire.Message, descriptors: list[int]) -> Program | None:
         self.reason = None
         self.peak = sample.Sample(0.0, 0, 0)
-        watch = _Watch(request, self._cpu_s()) if request["mode"] != "cells" else None
+        watch = _Watch(request, self._cpu_s()) if request["mode"] in guest.ONE_SHOT else None
         pid = os.fork()
         if pid == 0:
             self.link.detach()
