@@ -78,7 +78,7 @@ class Problem:
     id: str
     prompt: str
     tests: tuple[Tests, ...]
-    entry_point: str = ""  # the function that tests call; none where a program is asked for
+    entry_point: str = ""  # what tests call: a name, or as Solution().method; none for a program
     visible: tuple[Tests, ...] = ()
     limits: TrialLimits = TrialLimits()
 

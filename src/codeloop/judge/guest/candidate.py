@@ -62,7 +62,9 @@ def _load(source: str, entry_point: str) -> object:
     sys.modules[_MODULE] = module
     code = compile(source, _FILE, "exec", dont_inherit=True)
     exec(code, vars(module))  # noqa: S102  this is the product
-    return vars(module).get(entry_point)
+    if entry_point.isidentifier():
+        return vars(module).get(entry_point)
+    return eval(entry_point, vars(module))  # noqa: S307  the problem's own: Solution().method
 
 
 def _serve(peer: int, function: Any, answers: "_Answers") -> None:

@@ -53,7 +53,8 @@ def run(
     namespace: dict[str, Any] = {"__name__": "tests", _NOTE: noted}
     exec(setup, namespace)  # noqa: S102  the data set's own
     namespace.pop("check", None)
-    namespace[name] = function
+    if name.isidentifier():
+        namespace[name] = function
     exec(code, namespace)  # noqa: S102
     check = namespace.get("check")
     if callable(check):
