@@ -137,11 +137,12 @@ class RigPrograms:
 class TrialLimits:
     """Limits of a candidate in one trial: in all, and for each step that its tester waits for.
 
-    Processor time decides; the wall times are for a candidate that sleeps.
+    Processor time decides. The wall times are for a candidate that sleeps: while it runs, or waits
+    for a processor, they do not count, up to twenty times as long.
     """
 
     cpu_s: float = 60.0
-    wall_s: float = 240.0
+    wall_s: float = 600.0
     step_cpu_s: float = 4.0
     step_wall_s: float = 20.0
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from codeloop.core.errors import SandboxError
-from codeloop.core.execution import GuestError, Status, TrialLimits, TrialResult
+from codeloop.core.execution import GuestError, Status, TrialResult
 from codeloop.core.problem import (
     CheckTests,
     FunctionTests,
@@ -23,7 +23,6 @@ from codeloop.judge.guest.wire import decode, encode
 from codeloop.judge.whole import judge_script, judge_stdio
 
 _LIMITS = frozenset({Status.CPU_LIMIT, Status.WALL_LIMIT, Status.MEMORY_LIMIT})
-_PATIENCE = 3
 _UNSPLITTABLE = "unsplittable"
 _TWICE = frozenset({Reason.LIMIT, Reason.DIED, Reason.UNJUDGED})
 
@@ -100,23 +99,13 @@ def _judge_linked(
 
     def ask(again: bool) -> Verdict:
         candidate = encode(solution, problem.entry_point, again)
-        limits = _patient(problem.limits) if again else problem.limits
-        result = rig.trial(candidate, request, limits)
+        result = rig.trial(candidate, request, problem.limits)
         report = _report(result)
         if report.get("reason") != _UNSPLITTABLE:
             return _verdict(result, report)
         return _judge_joined(problem, solution, tests, rig)
 
     return _twice(ask, alone)
-
-
-def _patient(limits: TrialLimits) -> TrialLimits:
-    """Return limits for the second time: a busy machine must not turn slow into asleep."""
-    return replace(
-        limits,
-        wall_s=_PATIENCE * limits.wall_s,
-        step_wall_s=_PATIENCE * limits.step_wall_s,
-    )
 
 
 def _judge_joined(

@@ -131,7 +131,13 @@ class Trial:
             cpu_s = min(cpu_s, self._limits.step_cpu_s)
             wall_s = min(wall_s, self._limits.step_wall_s)
         memory = self._nursery.limits.memory_bytes
-        watch = {"op": "watch", "cpu_s": cpu_s, "wall_s": wall_s, "memory_bytes": memory}
+        watch = {
+            "op": "watch",
+            "cpu_s": cpu_s,
+            "wall_s": wall_s,
+            "memory_bytes": memory,
+            "idle_only": True,
+        }
         self._nursery.slot.send(watch)
 
     def _note(self, note: bytes) -> None:

@@ -23,18 +23,21 @@ class Sample(NamedTuple):
     cpu_s: float  # living processes, and the children that they have waited for
     memory_bytes: int  # resident sizes added up: what processes share counts for each
     tasks: int  # threads
+    running: bool = False  # whether any runs, or waits for a processor
 
 
 def take(proc: Proc) -> Sample:
     """Return what is in use now."""
     ticks = pages = tasks = 0
+    running = False
     for pid in _guests(proc):
         fields = _read(proc, f"{pid}/stat").rpartition(b")")[2].split()
         if len(fields) > 21:  # noqa: PLR2004  proc(5): utime is 14th, rss 24th; two are cut off
             ticks += sum(int(field) for field in fields[11:15])
             tasks += int(fields[17])
             pages += int(fields[21])
-    return Sample(ticks / _TICKS, pages * _PAGE, tasks)
+            running = running or fields[0] == b"R"
+    return Sample(ticks / _TICKS, pages * _PAGE, tasks, running)
 
 
 def proportional_bytes(proc: Proc) -> int:
