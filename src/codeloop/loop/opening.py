@@ -31,7 +31,8 @@ def request_text(query: str, files: Iterable[Path] = ()) -> str:
     described = [_describe(path) for path in files]
     if not described:
         return query
-    return "\n\n".join([query, sections("files")["intro"].substitute(), *described])
+    say = sections("files")
+    return "\n\n".join([query, say["intro"].substitute(), *described, say["ask"].substitute()])
 
 
 def _describe(path: Path) -> str:
