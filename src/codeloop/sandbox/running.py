@@ -24,7 +24,7 @@ from codeloop.sandbox.answer import Frames, MalformedError, Question, parse
 from codeloop.sandbox.capture import Capture
 from codeloop.sandbox.jail import wire
 from codeloop.sandbox.link import Guest, Slot, watch_fields
-from codeloop.sandbox.verdict import Facts
+from codeloop.sandbox.status import Facts
 
 INTERRUPT = b"i"  # what is written to a run's wake socket
 LINE = b"l"

@@ -25,7 +25,7 @@ from codeloop.sandbox.languages import BUILT_IN, Language, install_hint
 from codeloop.sandbox.link import Guest, Slot, start_guest
 from codeloop.sandbox.program import Step, collect, judge_step, sql_step, steps
 from codeloop.sandbox.running import INTERRUPT, LINE, Progress, Run
-from codeloop.sandbox.verdict import decide
+from codeloop.sandbox.status import decide
 
 _PUT_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 1.0

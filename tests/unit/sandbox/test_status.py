@@ -5,7 +5,7 @@ import pytest
 from codeloop.core.execution import MIB, ExecutionLimits, GuestError, Isolation, Output, Status
 from codeloop.sandbox.answer import Answer
 from codeloop.sandbox.jail.wire import Message
-from codeloop.sandbox.verdict import Facts, decide
+from codeloop.sandbox.status import Facts, decide
 
 LIMITS = ExecutionLimits(memory_bytes=100 * MIB, processes=8)
 DENIED = GuestError("E", "")
