@@ -119,6 +119,31 @@ class ExecutionResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Variable:
+    """A name in a session, as its own code would describe it.
+
+    `shape` is that of an array or a table, and else how many items there are. `value` is a short
+    `repr`; `size_bytes` is without what the value refers to. What could not be found in time is
+    empty, or 0.
+    """
+
+    name: str
+    type: str = ""
+    value: str = ""
+    shape: tuple[int, ...] = ()
+    size_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WorkFile:
+    """A regular file of the work directory: its path there, and its last change (Unix time)."""
+
+    path: str
+    size_bytes: int
+    changed_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class GuestProgram:
     """A program of our own for the jail: modules by name and source; the last has `start()`."""
 

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from codeloop.core.execution import Display, GuestError
+from codeloop.core.execution import Display, GuestError, Variable
 from codeloop.sandbox.jail import wire
 
 _TEXT_CHARS = 256 * 1024
@@ -13,6 +13,10 @@ _MIME = re.compile(r"[a-z]+/[a-z0-9.+-]+")
 _MAX_LINE = 10_000_000
 _MAX_EXIT_CODE = 255
 _MAX_BYTES = 1 << 50
+_MAX_NAMES = 200
+_NAME_CHARS = 200
+_MAX_AXES = 8
+_VARIABLE_TEXTS = ("name", "type", "value")
 
 
 class MalformedError(Exception):
@@ -26,6 +30,7 @@ class Answer:
     error: GuestError | None = None
     kind: str = ""  # what sort of error: memory, disk, process, interrupt, compile, exception
     displays: tuple[Display, ...] = ()
+    variables: tuple[Variable, ...] = ()
     exit_code: int | None = None
     cpu_s: float = 0.0
     memory_bytes: int = 0
@@ -84,7 +89,8 @@ def parse(message: wire.Message, sequence: int) -> Answer | Question | None:
     return Answer(
         error=None if described is None else _error(described),
         kind="" if described is None else _text(described.get("kind")),
-        displays=tuple(_display(parts) for parts in _list(message.get("displays"))),
+        displays=tuple(_display(parts) for parts in _list(message.get("displays"), _MAX_DISPLAYS)),
+        variables=tuple(_variable(each) for each in _list(message.get("variables"), _MAX_NAMES)),
         exit_code=_number(message.get("exit"), _MAX_EXIT_CODE),
         cpu_s=_seconds(message.get("cpu_s", 0.0)),
         memory_bytes=_number(message.get("memory_bytes", 0), _MAX_BYTES) or 0,
@@ -101,10 +107,19 @@ def _error(described: Any) -> GuestError:
     )
 
 
-def _list(value: object) -> list[object]:
+def _variable(described: Any) -> Variable:
+    if type(described) is not dict:
+        raise MalformedError
+    name, type_, value = (_text(described.get(key, ""), _NAME_CHARS) for key in _VARIABLE_TEXTS)
+    shape = [_number(axis, _MAX_BYTES) or 0 for axis in _list(described.get("shape"), _MAX_AXES)]
+    size = _number(described.get("size", 0), _MAX_BYTES) or 0
+    return Variable(name, type_, value, tuple(shape), size)
+
+
+def _list(value: object, most: int) -> list[object]:
     if value is None:
         return []
-    if type(value) is not list or len(value) > _MAX_DISPLAYS:
+    if type(value) is not list or len(value) > most:
         raise MalformedError
     return value
 

@@ -44,13 +44,7 @@ class Slot:
         Raises:
             SandboxError: the slot has gone, or broke as it was set up.
         """
-        try:
-            message, _ = wire.receive(self.control)
-        except (EOFError, OSError) as error:
-            raise _gone() from error
-        if message["op"] == "broken":
-            raise IsolationError(isolation.explain("root", None, message["error"]))
-        return message
+        return self._receive()[0]
 
     def await_message(self, op: str, *, timeout_s: float = _END_TIMEOUT_S) -> wire.Message:
         """Return the next message of one kind, passing over others.
@@ -58,19 +52,29 @@ class Slot:
         Raises:
             SandboxError: the slot has gone, or does not answer.
         """
-        while select.select([self.control], [], [], timeout_s)[0]:
-            message = self.receive()
-            if message["op"] == op:
-                return message
-            self._passed_over.add(message["op"])
-        msg = f"the sandbox did not answer for {timeout_s:.0f} s"
-        raise SandboxError(msg)
+        return self._await(op, timeout_s)[0]
+
+    def ask(
+        self,
+        message: wire.Message,
+        op: str,
+        descriptors: tuple[int, ...] = (),
+        *,
+        timeout_s: float = _END_TIMEOUT_S,
+    ) -> tuple[wire.Message, list[int]]:
+        """Send a request; return the answer of that kind, with the descriptors that came with it.
+
+        Raises:
+            SandboxError: the slot has gone, or does not answer.
+        """
+        self.send(message, descriptors)
+        return self._await(op, timeout_s)
 
     def has_reported(self, op: str) -> bool:
         """Read what the slot has said by itself; return whether a message of one kind was there."""
         seen = op in self._passed_over
         self._passed_over.clear()
-        while select.select([self.control], [], [], 0)[0]:
+        while _is_readable(self.control.fileno(), 0):
             seen = self.receive()["op"] == op or seen
         return seen
 
@@ -80,14 +84,7 @@ class Slot:
         Raises:
             SandboxError: one of them has gone.
         """
-        self.send({"op": "lend"})
-        mounts: list[int] = []
-        try:
-            while not mounts:
-                message, mounts = wire.receive(self.control)
-                self._passed_over.add(message["op"])
-        except (EOFError, OSError) as error:
-            raise _gone() from error
+        _, mounts = self.ask({"op": "lend"}, "lent")
         try:
             other.send({"op": "adopt"}, tuple(mounts))
         finally:
@@ -106,10 +103,34 @@ class Slot:
             return
         self.kill()
         if os.getpid() == self._owner:
-            select.select([self.process], [], [], _END_TIMEOUT_S)
+            _is_readable(self.process, _END_TIMEOUT_S)
         os.close(self.process)
         self.process = -1
         self.control.close()
+
+    def _await(self, op: str, timeout_s: float) -> tuple[wire.Message, list[int]]:
+        while _is_readable(self.control.fileno(), timeout_s):
+            message, descriptors = self._receive()
+            if message["op"] == op:
+                return message, descriptors
+            self._passed_over.add(message["op"])
+        msg = f"the sandbox did not answer for {timeout_s:.0f} s"
+        raise SandboxError(msg)
+
+    def _receive(self) -> tuple[wire.Message, list[int]]:
+        try:
+            message, descriptors = wire.receive(self.control)
+        except (EOFError, OSError) as error:
+            raise _gone() from error
+        if message["op"] == "broken":
+            raise IsolationError(isolation.explain("root", None, message["error"]))
+        return message, descriptors
+
+
+def _is_readable(descriptor: int, timeout_s: float) -> bool:
+    events = select.poll()  # `select` takes low descriptors alone, and sessions may be many
+    events.register(descriptor, select.POLLIN)
+    return bool(events.poll(1000 * timeout_s))
 
 
 def _gone() -> SandboxError:

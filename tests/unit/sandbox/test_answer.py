@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codeloop.core.execution import GuestError
+from codeloop.core.execution import GuestError, Variable
 from codeloop.sandbox.answer import Answer, Frames, MalformedError, Question, parse
 from codeloop.sandbox.jail import wire
 
@@ -16,7 +16,9 @@ JSON = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=10,
 )
-FIELDS = st.sampled_from(["seq", "error", "displays", "exit", "cpu_s", "memory_bytes", "input"])
+FIELDS = st.sampled_from(
+    ["seq", "error", "displays", "variables", "exit", "cpu_s", "memory_bytes", "input"]
+)
 
 
 @given(st.lists(st.binary(max_size=100)))
@@ -66,6 +68,25 @@ def test_an_answer_is_read() -> None:
 def test_displays_of_another_shape_are_malformed(displays: object) -> None:
     with pytest.raises(MalformedError):
         parse({"seq": 1, "displays": displays}, 1)
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [3, [3], [{"name": 3}], [{"shape": ["x"]}], [{"shape": [-1]}], [{"size": True}], [{}] * 201],
+)
+def test_variables_of_another_shape_are_malformed(variables: object) -> None:
+    with pytest.raises(MalformedError):
+        parse({"seq": 1, "variables": variables}, 1)
+
+
+def test_variables_are_read_and_cut_short() -> None:
+    described = {"name": "x", "type": "T" * 999, "shape": [2, 3], "size": 8, "else": 1}
+    said = parse({"seq": 1, "variables": [described, {"name": "y"}]}, 1)
+    assert isinstance(said, Answer)
+    assert said.variables == (
+        Variable("x", "T" * 200, shape=(2, 3), size_bytes=8),
+        Variable("y"),
+    )
 
 
 def test_displays_are_read_without_halves_of_surrogate_pairs() -> None:

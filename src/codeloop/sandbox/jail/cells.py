@@ -15,7 +15,7 @@ from traceback import format_exception
 from types import CodeType, TracebackType
 from typing import Any, Never
 
-from codeloop.sandbox.jail import displays, report, streams, wire
+from codeloop.sandbox.jail import displays, report, streams, variables, wire
 
 _KIB = 1024
 
@@ -42,9 +42,13 @@ def _serve(link: int, namespace: dict[str, Any], restore_streams: Callable[[], N
     while True:
         try:
             request = wire.read_frame(link)
-            if "code" not in request:  # a line of input that came too late
+            if "seq" not in request:  # a line of input that came too late
                 continue
             restore_streams()
+            if "names" in request:
+                known = variables.describe(namespace)
+                wire.write_frame(link, {"seq": request["seq"], "variables": known})
+                continue
             answer = _run(request["code"], f"<cell {request['number']}>", namespace)
             if getpid() != kernel:  # a fork made by the cell, which must not go on as a kernel
                 _exit(1 if "error" in answer else answer.get("exit", 0))

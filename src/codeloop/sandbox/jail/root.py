@@ -162,6 +162,12 @@ def disk_is_full() -> bool:
     return disk.f_bavail == 0 or disk.f_favail == 0
 
 
+def disk_bytes() -> int:
+    """Return how much of a slot's disk is taken."""
+    disk = os.statvfs(WORK)
+    return (disk.f_blocks - disk.f_bfree) * disk.f_frsize
+
+
 def mount_proc() -> sample.Proc:
     """Mount the slot's own /proc and return it for taking samples.
 

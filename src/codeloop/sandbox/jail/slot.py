@@ -10,7 +10,7 @@ from collections.abc import Callable
 from resource import RUSAGE_CHILDREN, getrusage
 from select import POLLIN, poll
 
-from codeloop.sandbox.jail import guest, root, sample, syscalls, wire
+from codeloop.sandbox.jail import files, guest, root, sample, syscalls, wire
 
 GUEST_ID = 1000
 _CONTROL = 3
@@ -79,7 +79,10 @@ class _Slot:
             "settle": self._settle,
             "interrupt": self._interrupt,
             "kill": self._end,
+            "usage": self._usage,
             "put": self._put,
+            "take": self._take,
+            "list": self._list,
             "clean": self._clean,
             "lend": self._lend,
             "adopt": self._adopt,
@@ -138,8 +141,30 @@ class _Slot:
             self._kill("host")
 
     def _put(self, request: wire.Message, descriptors: list[int]) -> None:
-        error = _put(str(request["name"]), descriptors[0])
+        error = files.put(str(request["name"]), descriptors[0])
         wire.send(self.link, {"op": "put", "error": error})
+
+    def _take(self, request: wire.Message, _: list[int]) -> None:
+        descriptor, error = files.take(str(request["name"]))
+        answer = {"op": "taken", "error": error}
+        if descriptor is None:
+            wire.send(self.link, answer)
+            return
+        wire.send(self.link, answer, [descriptor])
+        os.close(descriptor)
+
+    def _list(self, _: wire.Message, __: list[int]) -> None:
+        """Answer with a file in memory: there may be more than fits into a packet."""
+        listed = os.memfd_create("list", os.MFD_CLOEXEC)
+        with open(listed, "wb") as file:  # noqa: PTH123  pathlib is slow to import
+            file.write(wire.encode(files.listing()))
+            file.flush()
+            wire.send(self.link, {"op": "listed"}, [listed])
+
+    def _usage(self, _: wire.Message, __: list[int]) -> None:
+        memory = sample.proportional_bytes(self.proc) if self.guest else 0
+        usage = {"memory_bytes": memory, "disk_bytes": root.disk_bytes()}
+        wire.send(self.link, {"op": "usage", **usage})
 
     def _clean(self, _: wire.Message, __: list[int]) -> None:
         root.unmount_disk()
@@ -262,29 +287,3 @@ class _Watch:
         if self._counts_idle_only and (running or used_s > used_then_s):
             self.deadline = min(self.deadline + now - then, self._last_deadline)
         return now > self.deadline
-
-
-def _put(name: str, source: int) -> str | None:
-    """Copy an open file into the work directory; return what went wrong, if anything.
-
-    The guest may have planted a link under the name: it is removed, never followed.
-    """
-    directory = os.open(root.WORK, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name, dir_fd=directory)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        target = os.open(name, flags, 0o644, dir_fd=directory)
-    except OSError as error:
-        return str(error)
-    finally:
-        os.close(directory)
-    offset = 0
-    try:
-        while sent := os.sendfile(target, source, offset, 1 << 24):
-            offset += sent
-    except OSError as error:
-        return str(error)
-    finally:
-        os.close(target)
-    return None

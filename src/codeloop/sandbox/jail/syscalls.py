@@ -48,6 +48,9 @@ _OPEN_TREE = 428
 _MOVE_MOUNT = 429
 _MOUNT_SETATTR = 442  # the same everywhere, as all calls since Linux 5.1
 _CLOSE_RANGE = 436
+_OPENAT2 = 437
+# No other mount, no magic link, no link, and nothing above where the search begins.
+_RESOLVE = 0x01 | 0x02 | 0x04 | 0x08
 
 # PyDLL keeps the GIL held, which a call that forks the interpreter needs.
 _libc = ctypes.PyDLL(None, use_errno=True)
@@ -132,6 +135,12 @@ def open_tree(target: str) -> int:
 def move_mount(mount: int, target: str) -> None:
     """Mount what a descriptor of `open_tree` stands for."""
     _syscall(_MOVE_MOUNT, mount, b"", _AT_FDCWD, target.encode(), _FROM_DESCRIPTOR)
+
+
+def open_beneath(directory: int, path: str, flags: int) -> int:
+    """Open what lies below a directory, where no part of the path is a link."""
+    how = struct.pack("=QQQ", flags, 0, _RESOLVE)
+    return _syscall(_OPENAT2, directory, os.fsencode(path), how, len(how))
 
 
 def prctl(option: int, value: int = 0, pointer: int = 0) -> None:

@@ -1,0 +1,270 @@
+"""Runs code in a slot, and keeps the slot and its guest fit for the next run."""
+
+import contextlib
+import weakref
+from collections import deque
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, replace
+
+from codeloop.core.errors import SandboxError
+from codeloop.core.execution import (
+    ExecutionLimits,
+    ExecutionResult,
+    InputRequested,
+    Isolation,
+    OutputChunk,
+    Status,
+)
+from codeloop.sandbox.jail import wire
+from codeloop.sandbox.languages import Language
+from codeloop.sandbox.link import Guest, Slot, start_guest
+from codeloop.sandbox.program import Step, collect, judge_step, sql_step, steps
+from codeloop.sandbox.running import INTERRUPT, LINE, Progress, Run
+from codeloop.sandbox.stateful import workspace
+from codeloop.sandbox.stateful.held import Held
+from codeloop.sandbox.status import Facts, decide
+
+CLOSED = "this session is closed"
+_OWN_ENDS = frozenset({Status.ERROR, Status.SIGNAL})  # not for a limit
+
+Events = Generator[OutputChunk | InputRequested, None, ExecutionResult]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What sort of session a runner runs code for."""
+
+    stateful: bool
+    interactive: bool
+    limits: ExecutionLimits
+    keeps_disk: bool = False  # between one-shot runs: it is another's
+
+
+class Runner:
+    """One slot, and the guest in it: a kernel that lives on, or one process after another."""
+
+    def __init__(
+        self,
+        open_slot: Callable[[ExecutionLimits], Slot],
+        find_languages: Callable[[], Mapping[str, Language]],
+        kind: Kind,
+    ) -> None:
+        self.held = Held()
+        self.lines: deque[str | None] = deque()
+        self._open_slot = open_slot
+        self._find_languages = find_languages
+        self._kind = kind
+        self._cells = 0
+        self._lost = False  # the variables, since the last result
+        self._close = weakref.finalize(self, self.held.close)
+        try:
+            self.open()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def slot(self) -> Slot:
+        """The slot in use.
+
+        Raises:
+            SandboxError: there is none: it broke, or was closed.
+        """
+        if self.held.slot is None:
+            raise SandboxError("this session needs a restart" if self._close.alive else CLOSED)
+        return self.held.slot
+
+    @property
+    def is_closed(self) -> bool:
+        return not self._close.alive
+
+    def open(self) -> None:
+        """Get a slot, with the files that were put; whatever was held before is to be dropped."""
+        slot = self.held.slot = self._open_slot(self._kind.limits)
+        self._lost = False
+        self._put_files(slot)
+        if self._kind.stateful:
+            self.held.guest = self._new_kernel(slot)
+
+    def close(self) -> None:
+        self._close()
+
+    def kill(self) -> None:
+        """End a run that another thread consumes, or that nobody consumes any more."""
+        if self.held.slot is not None:
+            self.held.slot.kill()
+
+    def wake_up(self, why: bytes) -> None:
+        with contextlib.suppress(OSError):  # closed, or so many that one more is no news
+            self.held.waker.send(why)
+
+    def interrupt(self) -> None:
+        self.wake_up(INTERRUPT)
+
+    def send_line(self, line: str | None) -> None:
+        self.lines.append(line)
+        self.wake_up(LINE)
+
+    def open_beside(self) -> "Runner":
+        """Return a one-shot runner on this one's disk: its programs cannot reach our kernel."""
+        ours = self.slot
+
+        def open_slot(limits: ExecutionLimits) -> Slot:
+            slot = self._open_slot(limits)
+            try:
+                ours.share_disk(slot)
+            except SandboxError:
+                slot.close()
+                raise
+            return slot
+
+        kind = replace(self._kind, stateful=False, interactive=False, keeps_disk=True)
+        return Runner(open_slot, self._find_languages, kind)
+
+    def run_steps(self, code: str, language: str, limits: ExecutionLimits, stdin: bytes) -> Events:
+        """Compile the code, if its language wants that, and run it if that went well."""
+        row = self._find_languages().get(language)
+        plan = [sql_step(limits)] if row is None else steps(row, code, limits)
+        late: list[OutputChunk | InputRequested] = []
+        for step in plan:
+            events = self.run(code, limits, stdin, step)
+            if step.compiles:
+                late, result = collect(events)
+            else:
+                late, result = [], (yield from events)
+            result = judge_step(step, row, result)
+            if result.status is not Status.OK:
+                break
+        self._clean(self.slot)
+        yield from late
+        return result
+
+    def run(
+        self, code: str, limits: ExecutionLimits, stdin: bytes = b"", step: Step | None = None
+    ) -> Events:
+        """Run the code: on the kernel, or in a process of its own."""
+        run = yield from self._watch(
+            lambda slot: self._begin(slot, code, limits, stdin, step), clean=step is None
+        )
+        result = decide(
+            run.facts,
+            stdout=run.captures["stdout"].output(),
+            stderr=run.captures["stderr"].output(),
+            isolation=Isolation.NAMESPACES,
+        )
+        if step is not None and run.facts.interrupted and result.status in _OWN_ENDS:
+            result = replace(result, status=Status.INTERRUPTED)  # it may end as it likes
+        lost, self._lost = self._lost, False
+        return replace(result, state_lost=lost)
+
+    def ask_kernel(self, request: wire.Message, limits: ExecutionLimits) -> Facts:
+        """Have the kernel answer something that is no cell."""
+        asking = self._watch(lambda slot: self._begin_cell(slot, request, limits))
+        while True:
+            try:
+                next(asking)
+            except StopIteration as end:
+                return end.value.facts  # type: ignore[no-any-return]
+
+    def _watch(
+        self, begin: Callable[[Slot], tuple[Run, Progress]], *, clean: bool = True
+    ) -> Generator[OutputChunk | InputRequested, None, Run]:
+        """Begin a run and return it when it has ended, with all made ready for the next."""
+        slot = self.slot
+        run: Run | None = None
+        try:
+            self._bury_dead_guest(slot)
+            self._forget_wakes()
+            run, progress = begin(slot)
+            yield from progress
+            if run.facts.ended:
+                self._replace_guest(slot, clean=clean)
+        except SandboxError:
+            self.give_up(slot)
+            raise
+        except BaseException:  # closed by the consumer, or ^C on our side
+            self._abandon(slot, run)
+            raise
+        return run
+
+    def _begin(
+        self, slot: Slot, code: str, limits: ExecutionLimits, stdin: bytes, step: Step | None
+    ) -> tuple[Run, Progress]:
+        self._cells += 1
+        if self._kind.stateful:
+            return self._begin_cell(slot, {"number": self._cells, "code": code}, limits)
+        self.held.guest = guest = start_guest(
+            slot,
+            limits,
+            script=code.encode("utf-8", "surrogatepass"),
+            stdin=stdin,
+            interactive=self._kind.interactive,
+            program=step.start if step else None,
+        )
+        run = Run(slot, guest, limits, self.held.wake, self.lines)
+        return run, run.script()
+
+    def _begin_cell(
+        self, slot: Slot, request: wire.Message, limits: ExecutionLimits
+    ) -> tuple[Run, Progress]:
+        guest = self.held.guest = self.held.guest or self._new_kernel(slot)
+        guest.discard_output()
+        guest.sequence += 1
+        run = Run(slot, guest, limits, self.held.wake, self.lines)
+        message = {"seq": guest.sequence, **request}
+        return run, run.cell(message, interactive=self._kind.interactive)
+
+    def _new_kernel(self, slot: Slot) -> Guest:
+        return start_guest(slot, self._kind.limits, script=None, interactive=self._kind.interactive)
+
+    def _bury_dead_guest(self, slot: Slot) -> None:
+        """Notice a kernel that ended while nothing ran."""
+        if self.held.guest is not None and slot.has_reported("ended"):
+            self._replace_guest(slot)
+
+    def _replace_guest(self, slot: Slot, *, clean: bool = True) -> None:
+        """Forget a guest that has ended, and make ready for the next."""
+        guest, self.held.guest = self.held.guest, None
+        if guest is not None:
+            guest.close()
+        if self._kind.stateful:
+            self._lost = True
+            self.held.guest = self._new_kernel(slot)
+        elif clean:
+            self._clean(slot)
+
+    def _clean(self, slot: Slot) -> None:
+        """Make the disk of a one-shot session anew, unless it is another's."""
+        if not self._kind.keeps_disk:
+            slot.send({"op": "clean"})
+            self._put_files(slot)
+
+    def _put_files(self, slot: Slot) -> None:
+        for name, descriptor in self.held.files.items():
+            workspace.put(slot, name, descriptor)
+
+    def _abandon(self, slot: Slot, run: Run | None) -> None:
+        """End a run that nobody waits for, so that the session can be used again."""
+        if slot is not self.held.slot:  # closed, or restarted, while the run was held up
+            return
+        try:
+            if run is None:
+                self.held.drop()
+                self.open()
+                return
+            run.abandon()
+            self._replace_guest(slot)
+        except SandboxError:
+            self.give_up(slot)
+
+    def give_up(self, slot: Slot) -> None:
+        """Let go of a slot that broke, unless that was done already."""
+        if slot is self.held.slot:
+            self.held.drop()
+
+    def _forget_wakes(self) -> None:
+        """Drop interrupts and lines that came while nothing ran."""
+        self.lines.clear()
+        with contextlib.suppress(BlockingIOError):
+            while self.held.wake.recv(4096):
+                pass
