@@ -20,7 +20,7 @@ from codeloop.sandbox.languages import (
 from codeloop.sandbox.probes import Probe, self_test
 from codeloop.sandbox.sandbox import Sandbox, check_isolation, open_sandbox
 from codeloop.sandbox.session import SandboxSession
-from codeloop.sandbox.toolchain import prepare_toolchain
+from codeloop.sandbox.toolchain import prepare_fonts, prepare_toolchain
 
 __all__ = [
     "BUILT_IN",
@@ -33,6 +33,7 @@ __all__ = [
     "find_languages",
     "install_hint",
     "open_sandbox",
+    "prepare_fonts",
     "prepare_toolchain",
     "self_test",
     "version_of",

@@ -184,6 +184,7 @@ def guest_environment(executable: Path, *, has_packages: bool) -> dict[str, str]
     }
     if has_packages:
         environment["PYTHONPATH"] = root.PACKAGES
+        environment["MPLCONFIGDIR"] = root.PLOT_SETTINGS
     return environment
 
 

@@ -1,4 +1,4 @@
-"""Makes ready, once for a machine, what compilers would else do again for each program."""
+"""Makes ready, once for a machine, what would else be done again for each program or session."""
 
 import shutil
 import subprocess
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from codeloop.core.errors import SandboxError
+from codeloop.core.execution import MIB, ExecutionLimits
 from codeloop.sandbox.languages import (
     CPP_FLAGS,
     CPP_HEADERS,
@@ -15,8 +16,13 @@ from codeloop.sandbox.languages import (
     PATH,
     find_tool,
 )
+from codeloop.sandbox.sandbox import open_sandbox
 
 _TIMEOUT_S = 300.0
+_FIND_FONTS = """\
+import shutil, matplotlib.font_manager
+shutil.copytree(matplotlib.get_cachedir(), ".", dirs_exist_ok=True, symlinks=False)
+"""
 _CPP_HEADER = "bits/stdc++.h"
 # What is archived is what javac loads for it: generics, lambdas, records, streams.
 _JAVA_PROGRAM = """\
@@ -68,6 +74,32 @@ def prepare_toolchain(folder: Path) -> Iterator[str]:
         if folder.exists():
             folder.rename(Path(made) / "old")
         new.rename(folder)
+
+
+def prepare_fonts(packages: Path, folder: Path) -> None:
+    """Have Matplotlib look for fonts, in the jail, and keep in `folder` what it found.
+
+    In `.matplotlib` of the packages that are lent to guests, each session finds it there; else
+    its first plot would take longer.
+
+    Raises:
+        SandboxError: it cannot be run here, or is not among the packages.
+    """
+    limits = ExecutionLimits(cpu_s=_TIMEOUT_S, wall_s=_TIMEOUT_S, memory_bytes=1024 * MIB)
+    with open_sandbox(guest_packages=packages) as sandbox:
+        session = sandbox.open_session(stateful=True, limits=limits)
+        *_, _result = session.run(_FIND_FONTS)
+        found = [file.path for file in session.list_files() if file.path.startswith("fontlist")]
+        if not found:
+            msg = f"{packages}: Matplotlib found no fonts"
+            raise SandboxError(msg)
+        data = {name: session.get_file(name) for name in found}
+    mode = packages.stat().st_mode
+    packages.chmod(mode | 0o200)
+    folder.mkdir(exist_ok=True)
+    for name, text in data.items():
+        (folder / name).write_bytes(text)
+    packages.chmod(mode)
 
 
 def _compile_headers(folder: Path) -> None:

@@ -1,11 +1,14 @@
 import base64
+import json
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from codeloop.cli.wiring import guest_packages
 from codeloop.core.execution import ExecutionResult, Status
-from codeloop.sandbox import SandboxSession, open_sandbox
+from codeloop.sandbox import SandboxSession, open_sandbox, prepare_fonts
 
 pytestmark = pytest.mark.jail
 
@@ -86,3 +89,104 @@ def test_a_table_is_shown_as_html_too(science: SandboxSession) -> None:
     (table,) = shown(run(science, "import pandas as pd\npd.DataFrame({'a': [1, 2]})"))
     assert table["text/plain"] == "   a\n0  1\n1  2"
     assert "<table" in table["text/html"]
+
+
+def test_what_an_answer_has_no_room_for_is_left_out(kernel: SandboxSession) -> None:
+    """Non-ASCII text takes six bytes a character on its way: the session died of it."""
+    code = "class A:\n    def _repr_html_(self): return 'ä' * 1_900_000\nA()"
+    assert [list(parts) for parts in shown(run(kernel, code))] == [["text/plain"]]
+
+
+def test_many_large_figures_are_no_reason_to_die(science: SandboxSession) -> None:
+    code = """
+import matplotlib.pyplot as plt, numpy as np
+plt.close("all")
+for n in range(8):
+    plt.figure(figsize=(6, 6)); plt.imshow(np.random.randint(0, 255, (600, 600, 3)))"""
+    figures = shown(run(science, code))
+    assert len(figures) == 8
+    assert all("text/plain" in figure for figure in figures)
+    assert "image/png" in figures[0]
+    assert sum(len(form) for figure in figures for form in figure.values()) < 5_000_000
+
+
+def test_a_small_figure_is_drawn_as_svg_too(science: SandboxSession) -> None:
+    code = "import matplotlib.pyplot as plt\nx = range({})\nplt.plot(x)\n_ = plt.scatter(x, x)"
+    (small,) = shown(run(science, code.format(100)))
+    (large,) = shown(run(science, code.format(100_000)))
+    assert small["image/svg+xml"].lstrip().startswith("<?xml")
+    assert list(large) == ["text/plain", "image/png"]
+
+
+def test_a_first_plot_finds_the_fonts_where_they_were_looked_up_once(
+    science: SandboxSession, tmp_path: Path
+) -> None:
+    packages = guest_packages()
+    assert packages is not None
+    prepare_fonts(packages, tmp_path / "fonts")
+    (found,) = (tmp_path / "fonts").iterdir()
+    assert json.loads(found.read_text(encoding="utf-8"))["ttflist"]
+    assert (packages / ".matplotlib" / found.name).is_file(), "run scripts/guest-packages"
+    code = f"import os, matplotlib.pyplot; os.path.islink('/tmp/.matplotlib/{found.name}')"
+    assert shown(run(science, code)) == [{"text/plain": "True"}]
+    assert run(science, "open('/opt/packages/.matplotlib/x', 'w')").status is Status.ERROR
+
+
+def table(session: SandboxSession, code: str) -> dict[str, Any]:
+    """Return the table that code shows, as data."""
+    (parts,) = shown(run(session, f"import numpy as np, pandas as pd\n{code}"))
+    data: dict[str, Any] = json.loads(parts["application/vnd.dataresource+json"])
+    return data
+
+
+def test_a_table_is_shown_as_data_too(science: SandboxSession) -> None:
+    code = """pd.DataFrame({
+    "n": [1, 2], "x": [0.5, np.nan], "s": ["a", None], "ok": [True, False],
+    "t": pd.to_datetime(["2026-01-02", None]), "o": [[1], {"k": np.inf}]})"""
+    found = table(science, code)
+    assert found["shape"] == [2, 6]
+    assert [(field["name"], field["type"]) for field in found["schema"]["fields"]] == [
+        ("index", "integer"),
+        ("n", "integer"),
+        ("x", "number"),
+        ("s", "string"),
+        ("ok", "boolean"),
+        ("t", "datetime"),
+        ("o", "any"),
+    ]
+    first = {"index": 0, "n": 1, "x": 0.5, "s": "a", "ok": True, "t": "2026-01-02T00:00:00"}
+    assert found["data"] == [
+        {**first, "o": "[1]"},
+        {"index": 1, "n": 2, "x": None, "s": None, "ok": False, "t": None, "o": "{'k': inf}"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("code", "shape", "names"),
+    [
+        ("pd.Series([1.5, np.inf], name='v')", [2, 1], ["index", "v"]),
+        ("pd.DataFrame([[1, 2]], columns=['a', 'a'])", [1, 2], ["index", "a", "a.1"]),
+        ("pd.DataFrame()", [0, 0], ["index"]),
+        (
+            "pd.DataFrame({'n': [1]}, pd.MultiIndex.from_tuples([('x', 1)], names=['p', None]))",
+            [1, 1],
+            ["p", "index", "n"],
+        ),
+        ("pd.DataFrame({('a', 'b'): [1]})", [1, 1], ["index", "('a', 'b')"]),
+    ],
+)
+def test_a_table_of_any_form_has_a_name_for_each_column(
+    code: str, shape: list[int], names: list[str], science: SandboxSession
+) -> None:
+    found = table(science, code)
+    assert found["shape"] == shape
+    assert [field["name"] for field in found["schema"]["fields"]] == names
+    assert all(list(row) == names for row in found["data"])
+
+
+def test_of_a_large_table_the_head_is_shown_with_the_shape_of_the_whole(
+    science: SandboxSession,
+) -> None:
+    found = table(science, "pd.DataFrame(np.ones((100_000, 80)))")
+    assert found["shape"] == [100_000, 80]
+    assert (len(found["data"]), len(found["data"][0])) == (100, 51)

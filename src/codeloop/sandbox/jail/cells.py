@@ -89,7 +89,7 @@ def _execute(code: str, filename: str, namespace: dict[str, Any]) -> wire.Messag
         return _exited(error)
     except BaseException as error:  # noqa: BLE001  a cell may raise what it likes
         return _failed(error, filename, started=True)
-    return {"displays": shown} if shown else {}
+    return {"displays": displays.fitting(shown)} if shown else {}
 
 
 def _compile(code: str, filename: str) -> tuple[CodeType | None, CodeType | None]:

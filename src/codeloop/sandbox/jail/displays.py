@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
 
+from codeloop.sandbox.jail import tables, wire
+
 Parts = dict[str, str]  # MIME type -> text as it is, binary in base64
 
+_PLAIN = "text/plain"
 _TEXT_CHARS = 64 * 1024
 _PART_CHARS = 2 * 1024 * 1024  # a part that is longer is left out
 _METHODS = {
@@ -20,11 +23,14 @@ _METHODS = {
     "image/jpeg": "_repr_jpeg_",
 }
 _FIGURES = 8  # of one cell
+_DRAWN_POINTS = 5000  # a figure of more is not drawn as SVG too
+_SVG_CHARS = 512 * 1024
+_RICH_BYTES = 4 * 1024 * 1024  # of all that a cell shows beside plain text, as it is sent
 
 
 def of_value(value: object) -> Parts:
     """Return the forms that a value has of itself; its `repr` is always one of them."""
-    parts = {"text/plain": _shortened(repr(value))}
+    parts = {_PLAIN: _shortened(repr(value))}
     if isinstance(value, type):
         return parts
     for mime, name in _METHODS.items():
@@ -32,6 +38,8 @@ def of_value(value: object) -> Parts:
         if method is not None:
             with contextlib.suppress(Exception):  # a form that fails is a form it has not
                 _add(parts, mime, method(value))
+    with contextlib.suppress(Exception):
+        _add(parts, tables.MIME, tables.of_value(value))
     return parts
 
 
@@ -46,13 +54,41 @@ def of_figures() -> Iterator[Parts]:
         pyplot.close("all")
 
 
+def fitting(shown: list[Parts]) -> list[Parts]:
+    """Return what is shown without the forms for which an answer to the host has no room."""
+    room = _RICH_BYTES
+    kept: list[Parts] = []
+    for parts in shown:
+        kept.append({})
+        for mime, form in parts.items():
+            size = wire.encoded_size(form)
+            if mime != _PLAIN and size > room:
+                continue
+            kept[-1][mime] = form
+            room -= 0 if mime == _PLAIN else size
+    return kept
+
+
 def _of_figure(figure: Any) -> Parts:
     width, height = figure.get_size_inches() * figure.dpi
-    parts = {"text/plain": f"<Figure of {width:.0f}x{height:.0f} pixels>"}
+    parts = {_PLAIN: f"<Figure of {width:.0f}x{height:.0f} pixels>"}
     image = BytesIO()
     figure.savefig(image, format="png", bbox_inches="tight")
     _add(parts, "image/png", image.getvalue())
+    if sum(map(_points, figure.findobj())) <= _DRAWN_POINTS:
+        drawing = BytesIO()
+        figure.savefig(drawing, format="svg", bbox_inches="tight", metadata={"Date": None})
+        text = drawing.getvalue().decode()
+        if len(text) <= _SVG_CHARS:
+            _add(parts, "image/svg+xml", text)
     return parts
+
+
+def _points(artist: Any) -> int:
+    """Return about how many points a part of a figure draws."""
+    if hasattr(artist, "get_offsets"):
+        return len(artist.get_offsets()) + sum(len(path) for path in artist.get_paths())
+    return len(artist.get_xdata()) if hasattr(artist, "get_xdata") else 1
 
 
 def _add(parts: Parts, mime: str, form: object) -> None:

@@ -31,6 +31,7 @@ def prepare(request: wire.Message, descriptors: list[int], bpf: bytes) -> Progra
     _mark_for_oom_killer()
     _limit(request)
     os.umask(0o022)
+    _link_font_cache()
     os.chdir(root.WORK)
     _reset_signals()
     syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
@@ -110,6 +111,17 @@ def _limit(request: wire.Message) -> None:
         limits[resource.RLIMIT_CPU] = (seconds, seconds + 1)
     for kind, (soft, hard) in limits.items():
         _set_limit(kind, soft, hard)
+
+
+def _link_font_cache() -> None:
+    """Let Matplotlib find the fonts that were looked up once, in a folder that it can write to."""
+    try:
+        names = os.listdir(root.FONTS)  # noqa: PTH208  pathlib is slow to import
+        os.mkdir(root.PLOT_SETTINGS)  # noqa: PTH102
+        for name in names:
+            os.symlink(f"{root.FONTS}/{name}", f"{root.PLOT_SETTINGS}/{name}")  # noqa: PTH211
+    except OSError:  # no fonts were looked up, or a guest before this one has made the folder
+        return
 
 
 def _set_limit(kind: int, soft: int, hard: int) -> None:

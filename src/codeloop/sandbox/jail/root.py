@@ -11,6 +11,8 @@ from codeloop.sandbox.jail.syscalls import MS_BIND, MS_NODEV, MS_NOSUID, MS_RDON
 
 WORK = "/work"
 PACKAGES = "/opt/packages"  # where the guest finds the packages that the host lends it
+FONTS = f"{PACKAGES}/.matplotlib"  # a cache that `prepare_fonts` has made
+PLOT_SETTINGS = "/tmp/.matplotlib"  # noqa: S108  the guest's own
 TOOLCHAIN = "/opt/toolchain"  # where compilers find what was made ready for them
 
 _TMP = "/tmp"  # noqa: S108  the guest's own

@@ -24,14 +24,20 @@ _MAX_DESCRIPTORS = 8
 __builtins__ = dict(vars(builtins))  # type: ignore[assignment]
 
 _SCAN: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
+_QUOTE: Callable[[str], str] = json.encoder.encode_basestring_ascii
 _ENCODE: Callable[[Message, int], tuple[str, ...]] = json.encoder.c_make_encoder(  # type: ignore[attr-defined]
-    None, None, json.encoder.encode_basestring_ascii, None, ":", ",", False, False, True
+    None, None, _QUOTE, None, ":", ",", False, False, True
 )
 
 
 def encode(message: Message) -> bytes:
     """Return a message as JSON text in ASCII."""
     return "".join(_ENCODE(message, 0)).encode()
+
+
+def encoded_size(text: str) -> int:
+    """Return how many bytes a text takes in a message."""
+    return len(_QUOTE(text))
 
 
 def decode(data: bytes) -> Message:
