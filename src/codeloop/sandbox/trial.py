@@ -16,6 +16,7 @@ from codeloop.sandbox.residents import Resident
 LATE, BACK = b"late", b"back"  # a tester's notes: it waits for its candidate, or does no more
 
 _WATCH_AFTER_S = 0.02  # a trial that is done sooner is not worth a look
+_LEAVE_S = 0.01  # for a candidate to notice that its tester has gone
 _NURSERY_TIMEOUT_S = 2.0  # for a nursery to take its candidate down
 _END_TIMEOUT_S = 10.0  # for the kernel to take both down
 _REASONS = {
@@ -43,7 +44,8 @@ class Trial:
         self._late = False
         self._used_cpu_s = 0.0  # measured before the watch in force
         self._settling = 0  # measures that were asked for and have not come
-        self._gives_up_at = math.inf
+        self._acts_at = self._started + _WATCH_AFTER_S  # when it is time to do the next thing
+        self._leaving = False  # the tester is done, so the candidate should be
         self._ending = False
         self._killing = False
 
@@ -78,44 +80,43 @@ class Trial:
         for descriptor in channels:
             events.register(descriptor, select.POLLIN)
         while not self._done():
-            patience_s = self._patience_s()
-            ready = events.poll(None if patience_s == math.inf else math.ceil(1000 * patience_s))
+            left_s = max(0.0, self._acts_at - time.monotonic())
+            ready = events.poll(None if left_s == math.inf else math.ceil(1000 * left_s))
             for descriptor, _ in ready:
                 if channels[descriptor]():
                     events.unregister(descriptor)
-            if not self._watching and time.monotonic() - self._started >= _WATCH_AFTER_S:
-                self._watch()
             self._hasten()
-
-    def _patience_s(self) -> float:
-        """Return for how long to wait; end at once what should long be gone."""
-        if not self._watching:
-            return _WATCH_AFTER_S
-        left_s = self._gives_up_at - time.monotonic()
-        if left_s > 0:
-            return left_s
-        if self._killing:
-            msg = "a trial did not come to an end"
-            raise SandboxError(msg)
-        self._killing = True  # the candidate has stopped its nursery, perhaps
-        self._gives_up_at = time.monotonic() + _END_TIMEOUT_S
-        self._nursery.slot.send({"op": "kill"})
-        return _END_TIMEOUT_S
+            if time.monotonic() >= self._acts_at:
+                self._act()
 
     def _done(self) -> bool:
         tester_done = self._report is not None or self._tester_ended is not None
         return tester_done and (self._candidate is not None or self._killed is not None)
 
     def _hasten(self) -> None:
-        """Once one side is done, ask for the end of the other."""
+        """Once the tester is done, the candidate has little time left."""
         tester_done = self._report is not None or self._tester_ended is not None
-        candidate_done = self._candidate is not None or self._killed is not None
-        if tester_done and not candidate_done and not self._ending:
+        if tester_done and not self._leaving:
+            self._leaving = True
+            self._acts_at = time.monotonic() + _LEAVE_S
+
+    def _act(self) -> None:
+        """Do what is due: look at a trial that takes its time, or end a candidate that stays."""
+        if not self._leaving:
+            self._acts_at = math.inf
+            self._watch()
+        elif not self._ending:
             self._ending = True
-            self._gives_up_at = time.monotonic() + _NURSERY_TIMEOUT_S
-            self._watching = True
+            self._acts_at = time.monotonic() + _NURSERY_TIMEOUT_S
             with contextlib.suppress(SandboxError):  # killed just now; its slot will tell
                 self._nursery.send(END)
+        elif not self._killing:
+            self._killing = True  # the candidate has stopped its nursery, perhaps
+            self._acts_at = time.monotonic() + _END_TIMEOUT_S
+            self._nursery.slot.send({"op": "kill"})
+        else:
+            msg = "a trial did not come to an end"
+            raise SandboxError(msg)
 
     def _watch(self) -> None:
         """Have both slots look at what their guests use."""
@@ -142,7 +143,7 @@ class Trial:
 
     def _note(self, note: bytes) -> None:
         """Measure anew when the tester begins or ceases to wait."""
-        if not self._watching or self._ending:
+        if not self._watching or self._leaving:
             return
         self._late = note == LATE
         self._settling += 1

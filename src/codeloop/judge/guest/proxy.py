@@ -77,6 +77,7 @@ class Link:
         self._outgoing = memoryview(b"")
         self._asked = 0
         self._answered = 0
+        self._closing = False  # once all is sent
 
     def load(self) -> None:
         """Wait until the solution is loaded.
@@ -90,14 +91,16 @@ class Link:
         if kind != LOADED:
             raise ProtocolError
 
-    def ask(self, bodies: list[bytes], *, keeping: bool = False) -> None:
-        """Send calls, whose answers come in their order."""
+    def ask(self, bodies: list[bytes], *, keeping: bool = False, last: bool = False) -> None:
+        """Send calls, whose answers come in their order; after the last, the candidate may go."""
         kind = CALL_KEEPING if keeping else CALL
         frames: list[bytes] = []
         for body in bodies:
             self._asked += 1
             frames += (HEADER.pack(len(body), self._asked, kind), body)
         self._outgoing = memoryview(bytes(self._outgoing) + b"".join(frames))
+        self._closing = last
+        self._send()
 
     def answer(self) -> tuple[bytes, bytes]:
         """Return kind and body of the next answer: VALUE, or CHANGED.
@@ -141,13 +144,7 @@ class Link:
 
     def _transfer(self, *, late: bool) -> bool:
         """Send and receive what there is, waiting if need be; tell the host of a long wait."""
-        try:
-            if self._outgoing:
-                self._outgoing = self._outgoing[self._socket.send(self._outgoing) :]
-        except BlockingIOError:
-            pass
-        except OSError:  # it has gone; what it said before may still be there
-            self._outgoing = memoryview(b"")
+        self._send()
         events = select.POLLIN | select.POLLOUT if self._outgoing else select.POLLIN
         self._poll.register(self._socket, events)
         told = False
@@ -165,6 +162,19 @@ class Link:
             raise GoneError
         self._incoming += data
         return told
+
+    def _send(self) -> None:
+        """Send what the candidate takes now."""
+        try:
+            if self._outgoing:
+                self._outgoing = self._outgoing[self._socket.send(self._outgoing) :]
+            if self._closing and not self._outgoing:
+                self._closing = False
+                self._socket.shutdown(socket.SHUT_WR)
+        except BlockingIOError:
+            pass
+        except OSError:  # it has gone; what it said before may still be there
+            self._outgoing = memoryview(b"")
 
 
 class Proxy:

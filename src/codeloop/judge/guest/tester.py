@@ -70,6 +70,10 @@ class FunctionGroup:
         if expected is not None:
             self._expected = [expected_of(each) for each in expected]
 
+    def ask(self, link: Link, *, last: bool) -> None:
+        """Make all calls at once; `last` if nothing will be asked after them."""
+        link.ask(self._calls, last=last)
+
     def run(self, link: Link) -> Iterator[None]:
         """Yield for each test that passes.
 
@@ -77,7 +81,6 @@ class FunctionGroup:
             FailedError: one does not.
         """
         comparison = Comparison(self._oracle, self._atol)
-        link.ask(self._calls)
         for at in range(len(self._calls)):
             try:
                 _, data = link.answer()
@@ -137,6 +140,9 @@ class CheckGroup:
         self._name = entry_point
         self._code = checks.compiled(source)
         self._setup = compile(setup, "<setup>", "exec", dont_inherit=True)
+
+    def ask(self, link: Link, *, last: bool) -> None:
+        """Make no call before the asserts do."""
 
     def run(self, link: Link) -> Iterator[None]:
         """Yield for each assert that holds, when all do.
@@ -200,9 +206,12 @@ class Tester:
         report: dict[str, Any] = {"reason": "passed"}
         try:
             entry_point, groups = decode(request, 2)
-            _load(link)
-            for data in groups:
-                for _ in self._group(entry_point, data).run(link):
+            for number, data in enumerate(groups, start=1):
+                group = self._group(entry_point, data)
+                group.ask(link, last=number == len(groups))
+                if number == 1:  # the calls are there when it has loaded: it need not wait for them
+                    _load(link)
+                for _ in group.run(link):
                     passed += 1
         except FailedError as failure:
             report = failure.report
