@@ -17,6 +17,7 @@ from codeloop.sandbox.languages import (
     install_hint,
     version_of,
 )
+from codeloop.sandbox.pool import Pool, Program, open_pool
 from codeloop.sandbox.probes import Probe, self_test
 from codeloop.sandbox.sandbox import Sandbox, check_isolation, open_sandbox
 from codeloop.sandbox.session import SandboxSession
@@ -26,12 +27,15 @@ __all__ = [
     "BUILT_IN",
     "ENDINGS",
     "NAMES",
+    "Pool",
     "Probe",
+    "Program",
     "Sandbox",
     "SandboxSession",
     "check_isolation",
     "find_languages",
     "install_hint",
+    "open_pool",
     "open_sandbox",
     "prepare_fonts",
     "prepare_toolchain",

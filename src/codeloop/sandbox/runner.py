@@ -1,12 +1,13 @@
 """Runs code in a slot, and keeps the slot and its guest fit for the next run."""
 
 import contextlib
+import os
 import weakref
 from collections import deque
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from codeloop.core.errors import SandboxError
+from codeloop.core.errors import DataError, SandboxError
 from codeloop.core.execution import (
     ExecutionLimits,
     ExecutionResult,
@@ -17,7 +18,7 @@ from codeloop.core.execution import (
 )
 from codeloop.sandbox.jail import wire
 from codeloop.sandbox.languages import Language
-from codeloop.sandbox.link import Guest, Slot, start_guest
+from codeloop.sandbox.link import Guest, Slot, memory_file, start_guest
 from codeloop.sandbox.program import Step, collect, judge_step, sql_step, steps
 from codeloop.sandbox.running import INTERRUPT, LINE, Progress, Run
 from codeloop.sandbox.stateful import workspace
@@ -120,6 +121,28 @@ class Runner:
 
         kind = replace(self._kind, stateful=False, interactive=False, keeps_disk=True)
         return Runner(open_slot, self._find_languages, kind)
+
+    def put_bytes(self, files: Sequence[tuple[str, bytes]]) -> None:
+        """Write files into the work directory, for as long as it is not made anew.
+
+        Raises:
+            DataError: a name leads elsewhere, or a file does not fit; none of them is there.
+        """
+        slot = self.slot
+        try:
+            for name, data in files:
+                descriptor = memory_file(data)
+                try:
+                    workspace.put(slot, workspace.checked(name), descriptor)
+                finally:
+                    os.close(descriptor)
+        except DataError:
+            if not self._kind.stateful:
+                self._clean(slot)
+            raise
+        except SandboxError:
+            self.give_up(slot)
+            raise
 
     def run_steps(self, code: str, language: str, limits: ExecutionLimits, stdin: bytes) -> Events:
         """Compile the code, if its language wants that, and run it if that went well."""

@@ -6,16 +6,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from codeloop.core.errors import IsolationError
-from codeloop.core.execution import MIB, ExecutionLimits, RigPrograms
+from codeloop.core.errors import IsolationError, SandboxError
+from codeloop.core.execution import MIB, ExecutionLimits, GuestProgram, RigPrograms
 from codeloop.sandbox.languages import Language, find_languages
 from codeloop.sandbox.launch import Zygote
 from codeloop.sandbox.link import Slot
-from codeloop.sandbox.residents import Resident, compiled
-from codeloop.sandbox.rig import SandboxRig
+from codeloop.sandbox.rigs.residents import Resident, ResidentMode, compiled
+from codeloop.sandbox.rigs.rig import SandboxRig
 from codeloop.sandbox.session import SandboxSession
+from codeloop.sandbox.tiers import BARE, ByTier
 
-_TESTER_LIMITS = ExecutionLimits(cpu_s=300.0, wall_s=600.0, memory_bytes=4096 * MIB)
+TESTER_LIMITS = ExecutionLimits(cpu_s=300.0, wall_s=600.0, memory_bytes=4096 * MIB)
 
 
 class Sandbox:
@@ -29,6 +30,7 @@ class Sandbox:
         self._languages: dict[str, Language] | None = None  # looked for when first asked about
         self._sessions: weakref.WeakSet[SandboxSession | SandboxRig] = weakref.WeakSet()
         self._zygote = Zygote(*self._lent)
+        self._closed = False
 
     def open_session(
         self,
@@ -57,19 +59,27 @@ class Sandbox:
         programs: RigPrograms,
         *,
         limits: ExecutionLimits = ExecutionLimits(),
-        tester_limits: ExecutionLimits = _TESTER_LIMITS,
+        tester_limits: ExecutionLimits = TESTER_LIMITS,
     ) -> SandboxRig:
         """Return a new rig for the programs of a judge; its jails start when first needed."""
         rig = SandboxRig(
-            Resident("nursery", compiled(programs.candidate), self._open_slot, limits),
-            Resident("tester", compiled(programs.tester), self._open_slot, tester_limits),
-            lambda: self.open_session(stateful=False, limits=limits),
+            ByTier((BARE,), lambda _: self.open_resident("nursery", programs.candidate, limits)),
+            self.open_resident("tester", programs.tester, tester_limits),
+            ByTier((BARE,), lambda _: self.open_session(stateful=False, limits=limits)),
         )
         self._sessions.add(rig)
         return rig
 
+    def open_resident(
+        self, mode: ResidentMode, program: GuestProgram, limits: ExecutionLimits
+    ) -> Resident:
+        """Return a part of a rig: a program of a judge in a jail that starts when first needed."""
+        return Resident(mode, compiled(program), self._open_slot, limits)
+
     def close(self) -> None:
         """End all sessions and the zygote."""
+        with self._lock:
+            self._closed = True
         for session in list(self._sessions):
             session.close()
         self._zygote.close()
@@ -92,6 +102,9 @@ class Sandbox:
 
     def _open_slot(self, limits: ExecutionLimits) -> Slot:
         with self._lock:
+            if self._closed:
+                msg = "this sandbox is closed"
+                raise SandboxError(msg)
             if not self._zygote.alive:  # it was killed; its sessions are gone, new ones need not be
                 self._zygote.close()
                 self._zygote = Zygote(*self._lent)

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,16 +59,19 @@ class SandboxSession:
         language: str = "python",
         limits: ExecutionLimits | None = None,
         stdin: bytes = b"",
+        files: Sequence[tuple[str, bytes]] = (),
     ) -> Generator[OutputChunk | InputRequested | ExecutionResult, None, None]:
         """Run the code; yield its output as it comes, then one `ExecutionResult`.
 
         `limits` replaces the session's own limits for this run; what a stateful session's process
         was started with (memory, processes, files, disk) can only be made tighter. `stdin` is for
         one-shot runs, and for languages other than Python, whose programs are processes of their
-        own: in a stateful session they share its files and nothing else. Closing the iterator
-        early kills the run.
+        own: in a stateful session they share its files and nothing else. `files` (path in the
+        work directory, content) are put there before, and go when the directory is made anew.
+        Closing the iterator early kills the run.
 
         Raises:
+            DataError: a file has no proper name, or does not fit.
             SandboxError: the sandbox broke, and the session is unusable until `restart`; or
                 another run of this session is in progress.
         """
@@ -78,6 +81,7 @@ class SandboxSession:
             return
         limits = limits or self._limits
         with self._use():
+            self._runner.put_bytes(files)
             if language == "python":
                 result = yield from self._runner.run(code, limits, stdin)
             else:

@@ -2,7 +2,7 @@
 
 import threading
 import weakref
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 
 from codeloop.core.errors import SandboxError
 from codeloop.core.execution import (
@@ -13,29 +13,29 @@ from codeloop.core.execution import (
     TrialLimits,
     TrialResult,
 )
-from codeloop.sandbox.residents import Resident
+from codeloop.sandbox.rigs.residents import Resident
+from codeloop.sandbox.rigs.trial import Trial
 from codeloop.sandbox.session import SandboxSession
-from codeloop.sandbox.trial import Trial
+from codeloop.sandbox.tiers import ByTier
 
 
 class SandboxRig:
-    """A nursery, a tester and a session, each in a jail of its own; fulfils `core`'s `Rig`.
+    """Nurseries, a tester and sessions, each in a jail of its own; fulfils `core`'s `Rig`.
 
     Does one thing at a time: use one rig for each thread.
     """
 
     def __init__(
         self,
-        nursery: Resident,
+        nurseries: ByTier[Resident],
         tester: Resident,
-        open_session: Callable[[], SandboxSession],
+        sessions: ByTier[SandboxSession],
     ) -> None:
-        self._nursery = nursery
+        self._nurseries = nurseries
         self._tester = tester
-        self._open_session = open_session
-        self._session: SandboxSession | None = None
+        self._sessions = sessions
         self._busy = threading.Lock()
-        self._close = weakref.finalize(self, _end, nursery, tester)  # also of a forgotten rig
+        self._close = weakref.finalize(self, _end, nurseries, tester)  # also of a forgotten rig
 
     def trial(self, solution: bytes, request: bytes, limits: TrialLimits) -> TrialResult:
         """Join a new candidate and the tester by a socket; return when the tester is done.
@@ -48,11 +48,13 @@ class SandboxRig:
             msg = "this rig is trying something else; use one rig for each thread"
             raise SandboxError(msg)
         try:
-            return Trial(self._nursery, self._tester, limits).run(solution, request)
-        except BaseException:
-            self._nursery.close()
-            self._tester.close()
-            raise
+            nursery = self._nurseries.for_source(solution)
+            try:
+                return Trial(nursery, self._tester, limits).run(solution, request)
+            except BaseException:
+                self._nurseries.drop(nursery)
+                self._tester.close()
+                raise
         finally:
             self._busy.release()
 
@@ -70,20 +72,17 @@ class SandboxRig:
             SandboxError: the sandbox broke.
         """
         self._check_open()
-        if self._session is None:
-            self._session = self._open_session()
+        session = self._sessions.for_source(code.encode("utf-8", "surrogatepass"))
         try:
-            yield from self._session.run(code, language=language, limits=limits, stdin=stdin)
+            yield from session.run(code, language=language, limits=limits, stdin=stdin)
         except SandboxError:
-            self._session.close()
-            self._session = None
+            self._sessions.drop(session)
             raise
 
     def close(self) -> None:
         """End everything that runs in the rig, and wait until it is gone."""
         self._close()
-        if self._session is not None:
-            self._session.close()
+        self._sessions.close()
 
     def _check_open(self) -> None:
         if not self._close.alive:
@@ -91,6 +90,6 @@ class SandboxRig:
             raise SandboxError(msg)
 
 
-def _end(nursery: Resident, tester: Resident) -> None:
-    nursery.close()
+def _end(nurseries: ByTier[Resident], tester: Resident) -> None:
+    nurseries.close()
     tester.close()

@@ -11,7 +11,7 @@ from codeloop.core.execution import Status, TrialLimits, TrialResult
 from codeloop.sandbox.jail import wire
 from codeloop.sandbox.jail.resident import ANSWER, END, FAILED, NOTE, RUN
 from codeloop.sandbox.link import watch_fields
-from codeloop.sandbox.residents import Resident
+from codeloop.sandbox.rigs.residents import Resident
 
 LATE, BACK = b"late", b"back"  # a tester's notes: it waits for its candidate, or does no more
 

@@ -6,11 +6,14 @@ import os
 import socket
 import struct
 from collections.abc import Callable
+from typing import Literal
 
 from codeloop.core.errors import SandboxError
 from codeloop.core.execution import ExecutionLimits, GuestProgram
 from codeloop.sandbox.jail.resident import HEADER
 from codeloop.sandbox.link import Slot, memory_file
+
+ResidentMode = Literal["nursery", "tester"]
 
 _SEND_TIMEOUT_S = 60.0
 _READ_BYTES = 1024 * 1024
@@ -31,7 +34,7 @@ class Resident:
 
     def __init__(
         self,
-        mode: str,
+        mode: ResidentMode,
         program: bytes,
         open_slot: Callable[[ExecutionLimits], Slot],
         limits: ExecutionLimits,
