@@ -27,6 +27,10 @@ class Slot:
         self._owner = os.getpid()
         self._passed_over: set[str] = set()  # kinds of message that came amid a wait for another
 
+    @property
+    def alive(self) -> bool:
+        return self.process >= 0 and not _is_readable(self.process, 0)
+
     def send(self, message: wire.Message, descriptors: tuple[int, ...] = ()) -> None:
         """Send a request.
 

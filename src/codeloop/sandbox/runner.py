@@ -57,6 +57,7 @@ class Runner:
         self._kind = kind
         self._cells = 0
         self._lost = False  # the variables, since the last result
+        self.outlived = False  # by the kernel: the last run
         self._close = weakref.finalize(self, self.held.close)
         try:
             self.open()
@@ -200,6 +201,7 @@ class Runner:
             self._forget_wakes()
             run, progress = begin(slot)
             yield from progress
+            self.outlived = run.facts.ended is None
             if run.facts.ended:
                 self._replace_guest(slot, clean=clean)
         except SandboxError:

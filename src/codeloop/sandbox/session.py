@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-import threading
+import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +23,16 @@ from codeloop.sandbox.languages import BUILT_IN, Language, install_hint
 from codeloop.sandbox.link import Slot
 from codeloop.sandbox.runner import CLOSED, Kind, Runner
 from codeloop.sandbox.stateful import workspace
+from codeloop.sandbox.stateful.log import (
+    REPEATABLE,
+    Asked,
+    Difference,
+    LoggedCell,
+    Replay,
+    compare,
+    logged,
+)
+from codeloop.sandbox.stateful.turn import Turn
 
 _STOP_TIMEOUT_S = 1.0
 _LISTING_LIMIT_S = 5.0  # for a kernel to say what names it has, before it is taken for hung
@@ -43,7 +53,10 @@ class SandboxSession:
         self._find_languages = find_languages
         self._stateful = stateful
         self._limits = limits
-        self._turn = threading.Lock()
+        self._turn = Turn()
+        self._idle_since = time.monotonic()
+        self._cells: list[LoggedCell] = []
+        self._typed: list[str | None] = []  # lines, during a run
         self._programs: Runner | None = None  # where a stateful session runs what it execs
         kind = Kind(stateful=stateful, interactive=interactive, limits=limits)
         self._runner = Runner(open_slot, find_languages, kind)
@@ -80,15 +93,22 @@ class SandboxSession:
             yield ExecutionResult(Status.UNSUPPORTED, stderr=Output(hint, len(hint)))
             return
         limits = limits or self._limits
-        with self._use():
+        with self._turn.take():
+            self._typed = []
             self._runner.put_bytes(files)
             if language == "python":
                 result = yield from self._runner.run(code, limits, stdin)
+                repeatable = self._stateful and self._runner.outlived
             else:
                 runner = self._runner
                 if self._stateful:
                     runner = self._programs = self._programs or self._runner.open_beside()
                 result = yield from runner.run_steps(code, language, limits, stdin)
+                repeatable = self._stateful
+            if repeatable and result.status in REPEATABLE:
+                asked = Asked(code, language, limits, stdin, tuple(files))
+                self._cells.append(logged(asked, tuple(self._typed), result))
+            self._idle_since = time.monotonic()
         yield result
 
     def interrupt(self) -> None:
@@ -99,7 +119,37 @@ class SandboxSession:
 
     def send_input(self, line: str | None) -> None:
         """Answer an `InputRequested`; None means end of input."""
+        self._typed.append(line)
         self._runner.send_line(line)
+
+    @property
+    def cells(self) -> tuple[LoggedCell, ...]:
+        """What a stateful session has run since it was started, as far as it can be run again.
+
+        A kernel that was killed has lost what they made: `replay` makes it again.
+        """
+        return tuple(self._cells)
+
+    def replay(self, cells: Sequence[LoggedCell] | None = None) -> Replay:
+        """Start anew and run the session's cells again, or those of another; say what differs.
+
+        It ends early, and is not complete, if a cell is interrupted or kills its session.
+
+        Raises:
+            SandboxError: as for `run`.
+        """
+        wanted = self.cells if cells is None else tuple(cells)
+        self.restart()
+        differences: list[Difference] = []
+        for number, before in enumerate(wanted, 1):
+            self._run_again(before)
+            if len(self._cells) != number:
+                self._cells = list(wanted)  # for another try
+                return Replay(number - 1, complete=False, differences=tuple(differences))
+            difference = compare(number, before, self._cells[-1])
+            if difference is not None:
+                differences.append(difference)
+        return Replay(len(wanted), complete=True, differences=tuple(differences))
 
     def variables(self) -> tuple[Variable, ...]:
         """Return the names that the code has given values, without modules: the first 200.
@@ -113,7 +163,7 @@ class SandboxSession:
         if not self._stateful:
             return ()
         limits = replace(self._limits, cpu_s=_LISTING_LIMIT_S, wall_s=_LISTING_LIMIT_S)
-        with self._use():
+        with self._turn.take(short=True):
             facts = self._runner.ask_kernel({"names": True}, limits)
         return facts.answer.variables if facts.answer else ()
 
@@ -172,6 +222,7 @@ class SandboxSession:
             raise SandboxError(CLOSED)
         self._stop_use()
         self._runner.held.drop()
+        self._cells = []
         self._runner.open()
 
     def close(self) -> None:
@@ -179,22 +230,44 @@ class SandboxSession:
         self._stop_use()
         self._runner.close()
 
-    @contextlib.contextmanager
-    def _use(self) -> Iterator[None]:
-        """Have the session for one run."""
-        turn = self._turn
-        if not turn.acquire(blocking=False):
-            msg = "this session is running something else; use one session for each run at a time"
-            raise SandboxError(msg)
-        try:
-            yield
-        finally:
-            turn.release()
+    @property
+    def idle_since(self) -> float | None:
+        """When the last run ended (`time.monotonic`); None while something runs."""
+        return None if self._turn.runs else self._idle_since
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has a slot that lives, so that something can be run."""
+        slot = self._runner.held.slot
+        return slot is not None and slot.alive
+
+    def memory_bytes(self) -> int:
+        """Return the memory that the session has taken: processes, and files in memory.
+
+        Raises:
+            SandboxError: as for `run`.
+        """
+        with self._use_slot() as slot:
+            return sum(workspace.usage(slot))
+
+    def _run_again(self, cell: LoggedCell) -> None:
+        lines = iter(cell.lines)
+        asked = cell.asked
+        events = self.run(
+            asked.code,
+            language=asked.language,
+            limits=asked.limits,
+            stdin=asked.stdin,
+            files=asked.files,
+        )
+        for event in events:
+            if isinstance(event, InputRequested):
+                self.send_input(next(lines, None))
 
     @contextlib.contextmanager
     def _use_slot(self) -> Iterator[Slot]:
         """Have the session's slot for a request, and let go of it should it break."""
-        with self._use():
+        with self._turn.take(short=True):
             slot = self._runner.slot
             try:
                 yield slot
@@ -208,7 +281,7 @@ class SandboxSession:
         for runner in (programs, self._runner):
             if runner is not None:
                 runner.kill()
-        self._turn.acquire(timeout=_STOP_TIMEOUT_S)  # a thread that waits for it notices at once
-        self._turn = threading.Lock()
+        self._turn.await_end(_STOP_TIMEOUT_S)  # a thread that waits for it notices at once
+        self._turn = Turn()
         if programs is not None:
             programs.close()
