@@ -6,14 +6,19 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from codeloop.cli import wiring
+
+if TYPE_CHECKING:
+    from codeloop.core.execution import Isolation
 
 _GIB = 1 << 30
 _EPILOG = """\
 examples:
   codeloop doctor
   codeloop doctor --prepare
+  codeloop doctor --isolation landlock
 
 With --prepare it first makes ready, in the data folder, what makes compilers quicker: the C++
 headers compiled, the classes of javac parsed. Do it again after a compiler was upgraded.
@@ -32,13 +37,14 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--prepare", action="store_true", help="make compilers quicker, once")
+    wiring.add_isolation(parser)
     parser.set_defaults(main=main)
 
 
 def main(args: argparse.Namespace) -> int:
     print("jail")
     isolated = True
-    for held, line in jail_lines():
+    for held, line in jail_lines(wiring.isolation(args)):
         isolated = isolated and held
         print(f"  {'ok  ' if held else 'FAIL'}  {line}", flush=True)
     print("languages")
@@ -55,18 +61,18 @@ def main(args: argparse.Namespace) -> int:
     return 0 if isolated else 1
 
 
-def jail_lines() -> Iterator[tuple[bool, str]]:
-    """Yield for each check of the jail whether it holds, and what was tried."""
+def jail_lines(level: "Isolation") -> Iterator[tuple[bool, str]]:
+    """Yield for each check of a level of isolation whether it holds, and what was tried."""
     from codeloop.core.errors import IsolationError
-    from codeloop.sandbox import open_sandbox, self_test
+    from codeloop.sandbox import Sandbox, self_test
 
     try:
-        with open_sandbox() as sandbox:
+        with Sandbox(isolation=level) as sandbox:
             probes = self_test(sandbox)
     except IsolationError as error:
         yield False, str(error)
         return
-    yield True, "namespaces, seccomp and limits can be had here"
+    yield True, f"isolation {level} can be had here"
     for probe in probes:
         yield probe.held, f"{probe.name}: {'stopped' if probe.held else probe.detail}"
 

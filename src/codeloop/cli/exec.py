@@ -58,6 +58,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         parser.add_argument(
             flag, type=_positive, default=value, metavar="X", help=f"{what} (default: {value:g})"
         )
+    wiring.add_isolation(parser)
     parser.add_argument("--stdin", action="store_true", help="pass our standard input to it")
     parser.add_argument("--json", action="store_true", help="print one JSON object at the end")
     parser.set_defaults(main=main)
@@ -81,7 +82,9 @@ def main(args: argparse.Namespace) -> int:
         output_bytes=defaults.output_bytes if args.json else defaults.output_stop_bytes,
     )
     with open_sandbox(
-        guest_packages=wiring.guest_packages(), toolchain=wiring.toolchain()
+        guest_packages=wiring.guest_packages(),
+        toolchain=wiring.toolchain(),
+        isolation=wiring.isolation(args),
     ) as sandbox:
         session = sandbox.open_session(stateful=False, limits=limits)
         events = session.run(code, language=language, stdin=stdin)

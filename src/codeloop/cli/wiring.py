@@ -16,9 +16,17 @@ from codeloop.core.events import CodeStarted, Event, ExecutionDone
 from codeloop.core.execution import InputRequested
 
 if TYPE_CHECKING:
+    from codeloop.core.execution import Isolation
     from codeloop.core.protocols import Model, Sampling, Session
     from codeloop.loop.limits import Limits
     from codeloop.sandbox import SandboxSession
+
+_WARNINGS = {
+    "landlock": "isolation landlock: no namespaces; the code can see which files and users there "
+    "are, though not read them",
+    "container": "isolation container: the container is the wall; the code can reach what is in it",
+    "none": "no isolation: the code can read, change and send all that its user can",
+}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -52,6 +60,38 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     loop.add_argument("--wall-s", type=float, default=60.0, help="seconds a run may take")
     loop.add_argument("--memory-mb", type=_positive, default=1024, help="a run may use")
+    add_isolation(parser)
+
+
+def add_isolation(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that choose what stands between the code and this machine."""
+    group = parser.add_argument_group("isolation")
+    group.add_argument(
+        "--isolation",
+        choices=["namespaces", "landlock", "container", "none"],
+        default="namespaces",
+        help="what stands between the code and this machine, strongest first "
+        "(default: namespaces; nothing is run where the level cannot be had)",
+    )
+    group.add_argument(
+        "--i-accept-no-isolation",
+        action="store_true",
+        help="has to be said with --isolation none: the code can do all that a user of this "
+        "machine can",
+    )
+
+
+def isolation(args: argparse.Namespace) -> "Isolation":
+    """Return the level of isolation that the flags ask for, and warn of a lower one."""
+    from codeloop.core.execution import Isolation
+
+    level = Isolation(args.isolation)
+    if level is Isolation.NONE and not args.i_accept_no_isolation:
+        msg = "--isolation none needs --i-accept-no-isolation"
+        raise ConfigError(msg)
+    if level is not Isolation.NAMESPACES:
+        print(f"codeloop: {_WARNINGS[level.value]}", file=sys.stderr)
+    return level
 
 
 def limits(args: argparse.Namespace) -> "Limits":
@@ -86,12 +126,14 @@ def open_model(name: str | None, base_url: str | None) -> "Iterator[Model]":
 
 @contextmanager
 def open_session(
-    files: list[Path], run_limits: "Limits", *, interactive: bool
+    files: list[Path], run_limits: "Limits", level: "Isolation", *, interactive: bool
 ) -> "Iterator[SandboxSession]":
     """Yield a stateful session that has the files in its work directory."""
     from codeloop.sandbox import open_sandbox
 
-    with open_sandbox(guest_packages=guest_packages(), toolchain=toolchain()) as sandbox:
+    with open_sandbox(
+        guest_packages=guest_packages(), toolchain=toolchain(), isolation=level
+    ) as sandbox:
         session = sandbox.open_session(
             stateful=True, interactive=interactive, limits=run_limits.run
         )

@@ -5,18 +5,26 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
+import time
 import weakref
 from pathlib import Path
+from typing import NamedTuple
 
 from codeloop.core.errors import IsolationError, SandboxError
-from codeloop.core.execution import ExecutionLimits
-from codeloop.sandbox import isolation
+from codeloop.core.execution import ExecutionLimits, Isolation
+from codeloop.sandbox.isolation import machine
 from codeloop.sandbox.jail import root, wire
+from codeloop.sandbox.jail.walls import NOBODY, folders
 from codeloop.sandbox.link import Slot
 
 _START_TIMEOUT_S = 30.0
 _ANSWER_TIMEOUT_S = 10.0
+_END_TIMEOUT_S = 4.0
+_REMOVE_TIMEOUT_S = 4.0
+_REMOVE_AGAIN_S = 0.02
+_BASE = "codeloop-jail-"
 
 # Makes the package's jail side importable without running the package's own modules. What `serve`
 # returns it returns in a guest; how that ends is noted for `the jail's `script``.
@@ -28,7 +36,7 @@ for name, path in {modules!r}:
     sys.modules[name] = module
 from codeloop.sandbox.jail.zygote import serve
 try:
-    serve({link!r}, {host!r}, {packages!r}, {toolchain!r}, {preload!r})()
+    serve({link!r}, {host!r}, {level!r}, {base!r}, {lent!r}, {preload!r})()
     ending = None
 except SystemExit as error:
     ending = error.code
@@ -43,7 +51,11 @@ class Zygote:
     """The process that a sandbox's sessions are forked from."""
 
     def __init__(
-        self, packages: Path | None, preload: tuple[str, ...], toolchain: Path | None = None
+        self,
+        packages: Path | None,
+        preload: tuple[str, ...],
+        toolchain: Path | None = None,
+        isolation: Isolation = Isolation.NAMESPACES,
     ) -> None:
         """Start it.
 
@@ -51,19 +63,23 @@ class Zygote:
             IsolationError: this machine does not give what the jail needs.
             SandboxError: it did not start for another reason.
         """
-        isolation.require_linux()
+        machine.require_linux()
+        if isolation is Isolation.CONTAINER:
+            machine.require_container()
+        self._isolation = isolation
         self._lock = threading.Lock()
         self._requests = 0
         self._link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._log = os.memfd_create("zygote-log", os.MFD_CLOEXEC)
+        base = None if isolation is Isolation.NAMESPACES else _make_base()
+        lent = _Lent(packages, toolchain, preload)
         with theirs:
-            lent = (packages, toolchain)
-            self._process = _start(theirs.fileno(), self._log, lent, preload)
+            self._process = _start(theirs.fileno(), self._log, lent, isolation, base)
         self._finalizer = weakref.finalize(
-            self, _end, os.getpid(), self._link, self._log, self._process
+            self, _end, os.getpid(), self._link, self._log, self._process, base
         )
         try:
-            self._await_ready(packages)
+            self._await_ready()
         except BaseException:
             self.close()
             raise
@@ -95,8 +111,8 @@ class Zygote:
             raise
         if "error" in answer:
             ours.close()
-            raise IsolationError(isolation.explain("slot", answer["errno"], answer["error"]))
-        return Slot(ours, descriptors[0])
+            raise IsolationError(machine.explain("slot", answer["errno"], answer["error"]))
+        return Slot(ours, descriptors[0], self._isolation)
 
     def close(self) -> None:
         """End it, and with it all that it has forked."""
@@ -114,7 +130,7 @@ class Zygote:
             for descriptor in descriptors:
                 os.close(descriptor)
 
-    def _await_ready(self, packages: Path | None) -> None:
+    def _await_ready(self) -> None:
         self._link.settimeout(_START_TIMEOUT_S)
         try:
             answer, _ = wire.receive(self._link)
@@ -127,17 +143,30 @@ class Zygote:
         if answer["stage"] == "preload":
             msg = f"the jail could not import what it was asked to: {answer['error']}"
             raise SandboxError(msg)
-        raise IsolationError(isolation.explain(answer["stage"], answer["errno"], answer["error"]))
+        raise IsolationError(machine.explain(answer["stage"], answer["errno"], answer["error"]))
 
     def _last_words(self) -> str:
         lines = os.pread(self._log, 64 * 1024, 0).decode("utf-8", "replace").strip().splitlines()
         return f": {lines[-1]}" if lines else ""
 
 
+class _Lent(NamedTuple):
+    """What a sandbox lends its guests."""
+
+    packages: Path | None
+    toolchain: Path | None
+    preload: tuple[str, ...]
+
+    def directories(self) -> tuple[str | None, str | None]:
+        packages, toolchain = (
+            str(path.resolve()) if path else None for path in (self.packages, self.toolchain)
+        )
+        return packages, toolchain
+
+
 def _start(
-    link: int, log: int, lent: tuple[Path | None, Path | None], preload: tuple[str, ...]
+    link: int, log: int, lent: _Lent, isolation: Isolation, base: Path | None
 ) -> subprocess.Popen[bytes]:
-    packages, toolchain = lent
     package = Path(__file__).parents[1]
     program = _BOOTSTRAP.format(
         modules=[
@@ -146,11 +175,15 @@ def _start(
         ],
         link=link,
         host=os.getpid(),
-        packages=str(packages.resolve()) if packages else None,
-        toolchain=str(toolchain.resolve()) if toolchain else None,
-        preload=preload,
+        level=isolation.value,
+        base=str(base) if base else None,
+        lent=lent.directories(),
+        preload=lent.preload,
     )
     executable = str(Path(getattr(sys, "_base_executable", sys.executable)).resolve())
+    environment = guest_environment(Path(executable), has_packages=lent.packages is not None)
+    if base is not None:
+        environment |= _environment_beside(base, lent)
     source = os.memfd_create("zygote", os.MFD_CLOEXEC)
     try:
         os.write(source, program.encode())
@@ -161,12 +194,47 @@ def _start(
             stdout=subprocess.DEVNULL,
             stderr=log,
             pass_fds=(link,),
-            env=guest_environment(Path(executable), has_packages=packages is not None),
+            env=environment,
             start_new_session=True,  # a ^C in the terminal is for the host alone
             cwd="/",
         )
     finally:
         os.close(source)
+
+
+def _environment_beside(base: Path, lent: _Lent) -> dict[str, str]:
+    """Return what is other in the environment of guests that have no root of their own."""
+    packages, toolchain = lent.directories()
+    environment = {"HOME": str(base), "TMPDIR": str(base)}
+    if packages:
+        environment["PYTHONPATH"] = packages
+    if toolchain:
+        environment["CODELOOP_TOOLCHAIN"] = toolchain
+    return environment
+
+
+def _make_base() -> Path:
+    """Return a new directory for the folders of slots; remove those of hosts that were killed."""
+    where = Path(tempfile.gettempdir())
+    for stale in where.glob(f"{_BASE}*"):
+        owner = stale.name.removeprefix(_BASE).partition("-")[0]
+        if owner.isdigit() and not Path(f"/proc/{owner}").exists():
+            with contextlib.suppress(OSError):  # another user's
+                folders.remove(str(stale))
+    base = Path(tempfile.mkdtemp(prefix=f"{_BASE}{os.getpid()}-", dir=where))
+    if os.geteuid() == 0:
+        os.chown(base, NOBODY, NOBODY)
+    return base
+
+
+def _remove_base(base: Path) -> None:
+    """Remove the folders of slots, which may still be about it themselves."""
+    ends = time.monotonic() + _REMOVE_TIMEOUT_S
+    while base.exists() and time.monotonic() < ends:
+        with contextlib.suppress(OSError):
+            folders.remove(str(base))
+            return
+        time.sleep(_REMOVE_AGAIN_S)
 
 
 def guest_environment(executable: Path, *, has_packages: bool) -> dict[str, str]:
@@ -188,15 +256,23 @@ def guest_environment(executable: Path, *, has_packages: bool) -> dict[str, str]
     return environment
 
 
-def _end(owner: int, link: socket.socket, log: int, process: subprocess.Popen[bytes]) -> None:
+def _end(
+    owner: int,
+    link: socket.socket,
+    log: int,
+    process: subprocess.Popen[bytes],
+    base: Path | None,
+) -> None:
     """End a zygote that this process started, not one that a fork of this process inherited."""
     link.close()
     os.close(log)
     if os.getpid() != owner:
         return
     try:
-        process.wait(timeout=2)
+        process.wait(timeout=_END_TIMEOUT_S)
     except subprocess.TimeoutExpired:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         process.wait()
+    if base is not None:
+        _remove_base(base)

@@ -9,8 +9,8 @@ import socket
 from dataclasses import dataclass, field
 
 from codeloop.core.errors import IsolationError, SandboxError
-from codeloop.core.execution import ExecutionLimits
-from codeloop.sandbox import isolation
+from codeloop.core.execution import ExecutionLimits, Isolation
+from codeloop.sandbox.isolation import machine
 from codeloop.sandbox.jail import wire
 
 _END_TIMEOUT_S = 5.0
@@ -21,8 +21,14 @@ _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_S
 class Slot:
     """A session's pid 1, seen from the host."""
 
-    def __init__(self, control: socket.socket, process: int) -> None:
+    def __init__(
+        self,
+        control: socket.socket,
+        process: int,
+        isolation: Isolation = Isolation.NAMESPACES,
+    ) -> None:
         self.control = control
+        self.isolation = isolation
         self.process = process  # a pidfd
         self._owner = os.getpid()
         self._passed_over: set[str] = set()  # kinds of message that came amid a wait for another
@@ -96,21 +102,28 @@ class Slot:
                 os.close(mount)
 
     def kill(self) -> None:
-        """Kill all that is in the slot, unless this is a fork of its owner, which has no say."""
-        if self.process >= 0 and os.getpid() == self._owner:
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self.process, signal.SIGKILL)
+        """Kill all that is in the slot, unless this is a fork of its owner, which has no say.
+
+        Without a namespace its pid 1 has to do it, when it is told to.
+        """
+        alone = self.isolation is Isolation.NAMESPACES
+        self._signal(signal.SIGKILL if alone else signal.SIGTERM)
 
     def close(self) -> None:
         """Kill all that is in the slot, and wait until it is gone."""
         if self.process < 0:
             return
         self.kill()
-        if os.getpid() == self._owner:
-            _is_readable(self.process, _END_TIMEOUT_S)
+        if os.getpid() == self._owner and not _is_readable(self.process, _END_TIMEOUT_S):
+            self._signal(signal.SIGKILL)
         os.close(self.process)
         self.process = -1
         self.control.close()
+
+    def _signal(self, number: int) -> None:
+        if self.process >= 0 and os.getpid() == self._owner:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.process, number)
 
     def _await(self, op: str, timeout_s: float) -> tuple[wire.Message, list[int]]:
         while _is_readable(self.control.fileno(), timeout_s):
@@ -127,7 +140,7 @@ class Slot:
         except (EOFError, OSError) as error:
             raise _gone() from error
         if message["op"] == "broken":
-            raise IsolationError(isolation.explain("root", None, message["error"]))
+            raise IsolationError(machine.explain("root", None, message["error"]))
         return message, descriptors
 
 
@@ -194,7 +207,6 @@ def start_guest(
         "op": "start",
         "mode": "cells" if script is None else "script",
         "interactive": interactive,
-        "processes": limits.processes,
         "disk_bytes": limits.disk_bytes,
         "open_files": limits.open_files,
         **watch_fields(limits, interactive=interactive),
@@ -218,6 +230,7 @@ def watch_fields(limits: ExecutionLimits, *, interactive: bool) -> wire.Message:
         "cpu_s": limits.cpu_s,
         "wall_s": _DAY_S if interactive else limits.wall_s,  # people take their time
         "memory_bytes": limits.memory_bytes,
+        "processes": limits.processes,
     }
 
 

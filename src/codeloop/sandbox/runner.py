@@ -12,7 +12,6 @@ from codeloop.core.execution import (
     ExecutionLimits,
     ExecutionResult,
     InputRequested,
-    Isolation,
     OutputChunk,
     Status,
 )
@@ -174,7 +173,7 @@ class Runner:
             run.facts,
             stdout=run.captures["stdout"].output(),
             stderr=run.captures["stderr"].output(),
-            isolation=Isolation.NAMESPACES,
+            isolation=run.isolation,
         )
         if step is not None and run.facts.interrupted and result.status in _OWN_ENDS:
             result = replace(result, status=Status.INTERRUPTED)  # it may end as it likes

@@ -53,6 +53,7 @@ class Run:
             "stdout": Capture(limits.output_bytes),
             "stderr": Capture(limits.output_bytes),
         }
+        self.isolation = slot.isolation
         self._slot = slot
         self._guest = guest
         self._wake = wake

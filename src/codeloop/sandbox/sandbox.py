@@ -7,10 +7,11 @@ from types import TracebackType
 from typing import Self
 
 from codeloop.core.errors import IsolationError, SandboxError
-from codeloop.core.execution import MIB, ExecutionLimits, GuestProgram, RigPrograms
+from codeloop.core.execution import MIB, ExecutionLimits, GuestProgram, Isolation, RigPrograms
 from codeloop.sandbox.languages import Language, find_languages
 from codeloop.sandbox.launch import Zygote
 from codeloop.sandbox.link import Slot
+from codeloop.sandbox.probes import self_test
 from codeloop.sandbox.rigs.residents import Resident, ResidentMode, compiled
 from codeloop.sandbox.rigs.rig import SandboxRig
 from codeloop.sandbox.session import SandboxSession
@@ -23,9 +24,14 @@ class Sandbox:
     """Opens sessions; may be used from many threads at once."""
 
     def __init__(
-        self, guest_packages: Path | None, preload: tuple[str, ...], toolchain: Path | None
+        self,
+        guest_packages: Path | None = None,
+        preload: tuple[str, ...] = (),
+        toolchain: Path | None = None,
+        isolation: Isolation = Isolation.NAMESPACES,
     ) -> None:
-        self._lent = (guest_packages, preload, toolchain)
+        self.isolation = isolation
+        self._lent = (guest_packages, preload, toolchain, isolation)
         self._lock = threading.Lock()
         self._languages: dict[str, Language] | None = None  # looked for when first asked about
         self._sessions: weakref.WeakSet[SandboxSession | SandboxRig] = weakref.WeakSet()
@@ -117,18 +123,36 @@ def open_sandbox(
     guest_packages: Path | None = None,
     preload: tuple[str, ...] = (),
     toolchain: Path | None = None,
+    isolation: Isolation = Isolation.NAMESPACES,
 ) -> Sandbox:
     """Return a sandbox, to be closed or used in a `with` statement.
 
     `guest_packages` is a directory of installed packages that guests may import; the modules of
     `preload` are imported once, before any session starts. `toolchain` is a directory that
-    `prepare_toolchain` has filled: compilers are quicker with it.
+    `prepare_toolchain` has filled: compilers are quicker with it. A level of isolation below
+    namespaces is tried with hostile programs before it is used.
 
     Raises:
         IsolationError: this machine cannot isolate; the text says why and how to mend it.
         SandboxError: the sandbox did not start for another reason.
     """
-    return Sandbox(guest_packages, preload, toolchain)
+    sandbox = Sandbox(guest_packages, preload, toolchain, isolation)
+    if isolation is not Isolation.NAMESPACES:
+        try:
+            _require_held(sandbox)
+        except BaseException:
+            sandbox.close()
+            raise
+    return sandbox
+
+
+def _require_held(sandbox: Sandbox) -> None:
+    for probe in self_test(sandbox, exhausting=False):
+        if not probe.held:
+            msg = (
+                f"isolation `{sandbox.isolation}` does not hold here: {probe.name}: {probe.detail}"
+            )
+            raise IsolationError(msg)
 
 
 def check_isolation() -> str | None:

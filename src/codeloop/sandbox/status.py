@@ -20,6 +20,8 @@ _BY_REASON = {
     "cpu": Status.CPU_LIMIT,
     "memory": Status.MEMORY_LIMIT,
     "wall": Status.WALL_LIMIT,
+    "disk": Status.DISK_LIMIT,
+    "processes": Status.PROCESS_LIMIT,
 }
 _BY_KIND = {
     "memory": Status.MEMORY_LIMIT,

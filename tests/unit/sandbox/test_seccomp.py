@@ -1,21 +1,36 @@
 """The filter, run by an interpreter of its instructions: so that both architectures are tested."""
 
 import errno
+import functools
 import struct
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
-from codeloop.sandbox.jail import seccomp
+from codeloop.sandbox.jail.walls import seccomp
 
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 ALLOW, DENY, ABSENT, KILL = 0x7FFF0000, 0x50000 | errno.EPERM, 0x50000 | errno.ENOSYS, 0x80000000
 
 
-def decide(machine: str, number: int, *arguments: int, architecture: int | None = None) -> int:
+@functools.cache
+def instructions(machine: str, alone: bool) -> list[tuple[int, int, int, int]]:
+    return list(struct.iter_unpack("=HBBI", seccomp.build_filter(machine, alone=alone)))
+
+
+def decide(
+    machine: str,
+    number: int,
+    *arguments: int,
+    architecture: int | None = None,
+    alone: bool = True,
+) -> int:
     """Return what the filter of a machine decides on a call."""
     words = [*arguments, 0, 0, 0, 0, 0, 0][:6]
-    data = struct.pack("=iIQ6Q", number, architecture or ARCHITECTURES[machine], 0, *words)
-    program = list(struct.iter_unpack("=HBBI", seccomp.build_filter(machine)))
+    spoken = architecture or ARCHITECTURES[machine]
+    data = struct.pack("=IIQ6Q", number & 0xFFFFFFFF, spoken, 0, *words)
+    program = instructions(machine, alone)
     at, value = 0, 0
     while True:
         code, when_true, when_false, k = program[at]
@@ -87,6 +102,82 @@ def test_a_call_is_decided(call: tuple[str, int, int, tuple[int, ...], int], mac
     assert decide(machine, number, *arguments) == decision
 
 
+PRETEND = 0x50000
+# the same, of a guest that shares the host's file system
+CALLS_BESIDE = [
+    ("a Unix socket", 41, 198, (1, 1), DENY),
+    ("an internet socket", 41, 198, (2, 1), DENY),
+    ("a connected pair", 53, 199, (1, 1), ALLOW),
+    ("a connected pair, closed on exec", 53, 199, (1, 1 | 0x80000), ALLOW),
+    ("a pair of packets", 53, 199, (1, 5), ALLOW),
+    ("a pair that can send anywhere", 53, 199, (1, 2), DENY),
+    ("a pair of another family", 53, 199, (2, 1), DENY),
+    ("semaphores", 64, 190, (), DENY),
+    ("fchmod", 91, 52, (), PRETEND),
+    ("fchmodat", 268, 53, (), PRETEND),
+    ("fchownat", 260, 54, (), PRETEND),
+    ("utimensat", 280, 88, (), PRETEND),
+    ("setxattr", 188, 5, (), PRETEND),
+    ("ptrace", 101, 117, (), DENY),
+    ("read", 0, 63, (), ALLOW),
+]
+
+
+@pytest.mark.parametrize("machine", ARCHITECTURES)
+@pytest.mark.parametrize("call", CALLS_BESIDE, ids=lambda call: call[0])
+def test_a_call_beside_others_is_decided(
+    call: tuple[str, int, int, tuple[int, ...], int], machine: str
+) -> None:
+    _, on_x86, on_arm, arguments, decision = call
+    number = on_x86 if machine == "x86_64" else on_arm
+    assert decide(machine, number, *arguments, alone=False) == decision
+
+
+WORDS = st.integers(0, 2**64 - 1)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+@pytest.mark.parametrize("machine", ARCHITECTURES)
+@given(arguments=st.lists(WORDS, min_size=6, max_size=6))
+def test_what_is_denied_is_denied_with_any_arguments(
+    machine: str, alone: bool, arguments: list[int]
+) -> None:
+    column = list(ARCHITECTURES).index(machine)
+    tables = [seccomp._DENIED] if alone else [seccomp._DENIED, seccomp._DENIED_BESIDE]
+    for table in tables:
+        for name, numbers in table.items():
+            number = numbers[column]
+            if number is not None:
+                assert decide(machine, number, *arguments, alone=alone) == DENY, name
+
+
+@pytest.mark.parametrize("machine", ARCHITECTURES)
+@given(
+    number=st.integers(-(2**31), 2**31 - 1),
+    arguments=st.lists(WORDS, min_size=6, max_size=6),
+    architecture=st.integers(1, 2**32 - 1),
+)
+def test_no_call_of_another_architecture_is_allowed(
+    machine: str, number: int, arguments: list[int], architecture: int
+) -> None:
+    assume(architecture != ARCHITECTURES[machine])
+    for alone in (True, False):
+        assert decide(machine, number, *arguments, architecture=architecture, alone=alone) == KILL
+
+
+@given(number=st.integers(0x40000000, 0x7FFFFFFF), arguments=st.lists(WORDS, max_size=6))
+def test_no_x32_call_is_allowed(number: int, arguments: list[int]) -> None:
+    assert decide("x86_64", number, *arguments) == KILL
+
+
+@pytest.mark.parametrize("machine", ARCHITECTURES)
+@given(flags=WORDS)
+def test_no_new_namespace_is_allowed_however_the_flags_are_mixed(machine: str, flags: int) -> None:
+    namespaces = 0x7E020080
+    decision = decide(machine, {"x86_64": 56, "aarch64": 220}[machine], flags)
+    assert decision == (DENY if flags & namespaces else ALLOW)
+
+
 @pytest.mark.parametrize("machine", ARCHITECTURES)
 def test_another_architecture_is_killed(machine: str) -> None:
     assert decide(machine, 20, architecture=0x40000003) == KILL  # i386
@@ -98,7 +189,7 @@ def test_x32_calls_are_killed() -> None:
 
 def test_no_jump_leaves_the_program() -> None:
     for machine in ARCHITECTURES:
-        program = list(struct.iter_unpack("=HBBI", seccomp.build_filter(machine)))
+        program = list(struct.iter_unpack("=HBBI", seccomp.build_filter(machine, alone=False)))
         assert len(program) < 4096
         for at, (code, when_true, when_false, _) in enumerate(program):
             if code in {0x15, 0x35}:

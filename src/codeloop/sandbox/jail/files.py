@@ -120,4 +120,4 @@ def _make_folders(folders: str) -> int:
 
 
 def _open_work() -> int:
-    return os.open(root.WORK, os.O_PATH | os.O_NOFOLLOW | _DIRECTORY)
+    return os.open(root.work(), os.O_PATH | os.O_NOFOLLOW | _DIRECTORY)

@@ -9,7 +9,18 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from codeloop.sandbox.jail import cells, program, resident, root, script, sql, syscalls, wire
+from codeloop.sandbox.jail import (
+    cells,
+    program,
+    resident,
+    root,
+    sample,
+    script,
+    sql,
+    syscalls,
+    wire,
+)
+from codeloop.sandbox.jail.walls import NAMESPACES, Walls
 
 Program = Callable[[], object]
 
@@ -20,7 +31,7 @@ _STACK_BYTES = 8 * 1024 * 1024
 _SIGNALS = 1024  # queued, and timers
 
 
-def prepare(request: wire.Message, descriptors: list[int], bpf: bytes) -> Program:
+def prepare(request: wire.Message, descriptors: list[int], walls: Walls) -> Program:
     """Turn this fork of a slot into a guest, and return the program that it is to run.
 
     `descriptors` are the code (an unlinked file), stdin, stdout, stderr and the link to the host.
@@ -29,19 +40,21 @@ def prepare(request: wire.Message, descriptors: list[int], bpf: bytes) -> Progra
     link = _arrange(descriptors, int(request["open_files"]))
     code = _read_code()
     _mark_for_oom_killer()
-    _limit(request)
+    _limit(request, walls.level)
+    finds_kin = request["mode"] == "nursery" and walls.sees_strangers
+    proc = sample.outside() if finds_kin else None
     os.umask(0o022)
     _link_font_cache()
-    os.chdir(root.WORK)
+    os.chdir(root.work())
     _reset_signals()
-    syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
-    syscalls.drop_capabilities()
-    syscalls.install_filter(bpf)
+    if request["mode"] == "program":
+        program.make_runnable(request)
+    walls.close_in()
     if request["mode"] == "program":
         return program.prepare(code, request)
     starter = _tidy_interpreter()
     if request["mode"] in {"tester", "nursery"}:
-        return resident.prepare(code, link, forks=request["mode"] == "nursery")
+        return resident.prepare(code, link, forks=request["mode"] == "nursery", proc=proc)
     if request["mode"] == "sql":
         return sql.prepare(code)
     if request["mode"] == "script":
@@ -92,7 +105,7 @@ def _mark_for_oom_killer() -> None:
         os.close(descriptor)
 
 
-def _limit(request: wire.Message) -> None:
+def _limit(request: wire.Message, level: str) -> None:
     memory = int(request["memory_bytes"])
     limits = {
         resource.RLIMIT_CORE: (0, 0),
@@ -101,9 +114,12 @@ def _limit(request: wire.Message) -> None:
         resource.RLIMIT_MSGQUEUE: (0, 0),
         resource.RLIMIT_NOFILE: (int(request["open_files"]), int(request["open_files"])),
         resource.RLIMIT_SIGPENDING: (_SIGNALS, _SIGNALS),
-        resource.RLIMIT_NPROC: (int(request["processes"]) + 1, int(request["processes"]) + 1),
         resource.RLIMIT_STACK: (_STACK_BYTES, _MAX_STACK_BYTES),
     }
+    processes = int(request["processes"]) + 1
+    if level != NAMESPACES:  # there all of the user's count, of whom there are no more than these
+        processes += sample.tasks_of_machine()
+    limits[resource.RLIMIT_NPROC] = processes, processes
     if request.get("address_space", True):
         limits[resource.RLIMIT_AS] = memory, memory
     if request["mode"] in ONE_SHOT:  # soft below hard, so that SIGXCPU and not SIGKILL ends it
@@ -115,6 +131,8 @@ def _limit(request: wire.Message) -> None:
 
 def _link_font_cache() -> None:
     """Let Matplotlib find the fonts that were looked up once, in a folder that it can write to."""
+    if root.work() != root.WORK:  # the folder would be the host's
+        return
     try:
         names = os.listdir(root.FONTS)  # noqa: PTH208  pathlib is slow to import
         os.mkdir(root.PLOT_SETTINGS)  # noqa: PTH102
@@ -145,7 +163,7 @@ def _tidy_interpreter() -> dict[str, Any]:
     """
     starter = vars(sys.modules["__main__"])
     starter.clear()
-    sys.path.insert(0, root.WORK)
+    sys.path.insert(0, root.work())
     main = ModuleType("__main__")
     vars(main)["__builtins__"] = sys.modules["builtins"]
     sys.modules["__main__"] = main

@@ -18,11 +18,28 @@ def prepare(code: bytes, request: wire.Message) -> Callable[[], object]:
     """Save the code, if it is to be saved, and return what starts the program."""
     name = request["source"]
     if name is not None:
-        _save(code, f"{root.WORK}/{name}")
+        _save(code, f"{root.work()}/{name}")
     for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
-    words = [str(word) for word in request["argv"]]
-    return partial(_start, words, {**os.environ, **request["environment"]})
+    environment = {key: root.here(value) for key, value in request["environment"].items()}
+    return partial(_start, _words(request), {**os.environ, **environment})
+
+
+def make_runnable(request: wire.Message) -> None:
+    """See to it that what a compiler has made can be run, where compilers cannot.
+
+    The filter of a guest beside others keeps it from changing a file's mode.
+    """
+    path = _words(request)[0]
+    if path.startswith(f"{os.environ['TMPDIR']}/"):
+        with contextlib.suppress(OSError):  # it is not there, or is a link
+            binary = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            os.fchmod(binary, 0o700)
+            os.close(binary)
+
+
+def _words(request: wire.Message) -> list[str]:
+    return [root.here(str(word)) for word in request["argv"]]
 
 
 def _save(code: bytes, path: str) -> None:

@@ -6,10 +6,9 @@ nursery ends all that a candidate leaves behind before it reports the candidate'
 runs as the nursery's user, but cannot look into it: the nursery is not dumpable.
 """
 
-# ruff: noqa: PTH116  (pathlib is slow to import)
+# ruff: noqa: PTH116, PTH208  (pathlib is slow to import)
 
 import builtins
-import contextlib
 import gc
 import marshal
 import os
@@ -24,23 +23,30 @@ from traceback import format_exc
 from types import ModuleType
 from typing import Any
 
-from codeloop.sandbox.jail import root, syscalls, wire
+from codeloop.sandbox.jail import root, sample, syscalls, wire
+from codeloop.sandbox.jail.walls import kin
 
 HEADER = struct.Struct("=cI")
 RUN, END, NOTE, ANSWER, FAILED = b"r", b"e", b"n", b"a", b"f"
 
 _KIB = 1024
 _LOWEST_LINK = 32
-_DIRECTORIES = (root.WORK, "/tmp", "/dev/shm")  # noqa: S108  the guest's own
 
 # What a candidate inherits must not depend on what it does to the real one.
 __builtins__ = dict(vars(builtins))  # type: ignore[assignment]
 
 
-def prepare(program: bytes, link: int, *, forks: bool) -> Callable[[], object]:
-    """Return the server of a program: modules as code, of which the last has `start()`."""
+def prepare(
+    program: bytes, link: int, *, forks: bool, proc: sample.Proc | None
+) -> Callable[[], object]:
+    """Return the server of a program: modules as code, of which the last has `start()`.
+
+    `proc` is for one that `forks`: where it finds its kin, or None if it can signal nobody else.
+    """
     serve = _load(program).start()
-    return partial(_breed if forks else _serve, socket(fileno=link), serve)
+    if forks:
+        return partial(_breed, socket(fileno=link), serve, proc)
+    return partial(_serve, socket(fileno=link), serve)
 
 
 def _load(program: bytes) -> Any:
@@ -75,7 +81,7 @@ def _serve(link: socket, serve: Callable[[bytes, int, Callable[[bytes], None]], 
         _say(link, ANSWER, answer)
 
 
-def _breed(link: socket, serve: Callable[[bytes, int], object]) -> object:
+def _breed(link: socket, serve: Callable[[bytes, int], object], proc: sample.Proc | None) -> object:
     """Fork a candidate for each request; return only in a candidate's process."""
     syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
@@ -99,7 +105,7 @@ def _breed(link: socket, serve: Callable[[bytes, int], object]) -> object:
             return serve(request, _leave_home(link, descriptors[0]))
         os.close(descriptors[0])
         by_host = _await_end(link, pid)
-        report = {**_bury(pid), "by_host": by_host, "dirty": _disk_state() != fresh}
+        report = {**_bury(pid, proc), "by_host": by_host, "dirty": _disk_state() != fresh}
         _say(link, ANSWER, wire.encode(report))
 
 
@@ -113,7 +119,7 @@ def _leave_home(link: socket, peer: int) -> int:
     os.setsid()
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    os.chdir(root.WORK)
+    os.chdir(root.work())
     numpy = sys.modules.get("numpy")
     if numpy is not None:  # its generator was seeded before the fork
         numpy.random.seed()
@@ -138,16 +144,12 @@ def _await_end(link: socket, pid: int) -> bool:
     return True
 
 
-def _bury(candidate: int) -> wire.Message:
+def _bury(candidate: int, proc: sample.Proc | None) -> wire.Message:
     """End all that is left of a candidate, wait until it is gone, and return what it took."""
-    with contextlib.suppress(ProcessLookupError):  # there is nobody
-        os.kill(-1, signal.SIGKILL)
+    kin.end_all(proc)
     status, cpu_s, memory = 0, 0.0, 0
-    while True:
-        try:
-            pid, code, usage = os.wait4(-1, 0)
-        except ChildProcessError:
-            break
+    while ended := kin.bury(proc):
+        pid, code, usage = ended
         cpu_s += usage.ru_utime + usage.ru_stime
         memory = max(memory, usage.ru_maxrss * _KIB)
         if pid == candidate:
@@ -162,9 +164,9 @@ def _bury(candidate: int) -> wire.Message:
 
 def _disk_state() -> tuple[object, ...]:
     """Return what tells an empty disk from one that a candidate has left something on."""
-    disk = os.statvfs(root.WORK)
-    marks = [(os.stat(path).st_mode, *os.listxattr(path)) for path in _DIRECTORIES]
-    return (disk.f_bfree, disk.f_ffree, *marks)
+    return tuple(
+        (os.stat(path).st_mode, *os.listxattr(path), *os.listdir(path)) for path in root.places()
+    )
 
 
 def _receive(link: socket) -> tuple[bytes, bytes, list[int]]:

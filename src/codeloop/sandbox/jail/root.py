@@ -41,6 +41,36 @@ _READ_ONLY = MS_RDONLY | MS_NOSUID | MS_NODEV
 _COVERED = (WORK, _TMP, "/proc", "/dev")  # a slot mounts its own there
 
 
+def work() -> str:
+    """Return the work directory of the slot that this process is, or is in."""
+    return os.environ["HOME"]
+
+
+def places() -> tuple[str, ...]:
+    """Return every directory that a guest of this slot may write to."""
+    own = os.environ["HOME"], os.environ["TMPDIR"]
+    return (*own, _SHM) if own[0] == WORK else own
+
+
+def here(text: str) -> str:
+    """Return a text with the private root's own paths in it replaced by where they are here."""
+    if work() == WORK:
+        return text
+    import re  # noqa: PLC0415  not for the guests that do without
+
+    moved = {WORK: work(), _TMP: os.environ["TMPDIR"]}
+    moved[TOOLCHAIN] = os.environ.get("CODELOOP_TOOLCHAIN", TOOLCHAIN)
+    ours = "|".join(moved)
+    return re.sub(rf"(?<![\w/])({ours})(?=/)", lambda found: moved[found[0]], text)
+
+
+def shown() -> tuple[str, ...]:
+    """Return what the private root shows of the host, for a guest that is left in the host's."""
+    settings = (*_SHOWN, *_settings_of_languages("/etc"))
+    paths = (*_SYSTEM, *(f"/etc/{name}" for name in settings))
+    return tuple(path for path in paths if os.path.exists(path))
+
+
 def enter(packages: str | None, toolchain: str | None) -> None:
     """Make a private root and move into it; needs a mount namespace of our own.
 
@@ -78,7 +108,7 @@ def _fill(lent: dict[str, str | None]) -> None:
         _bind(f"{_OLD}/dev/{name}", f"{_NEW}/dev/{name}", MS_RDONLY | MS_NOSUID)
     for name, target in _LINKS.items():
         os.symlink(target, f"{_NEW}/dev/{name}")
-    for name in (*_SHOWN, *_settings_of_languages()):
+    for name in (*_SHOWN, *_settings_of_languages(f"{_OLD}/etc")):
         _show_setting(name)
     for name, text in _WRITTEN.items():
         with open(f"{_NEW}/etc/{name}", "w", encoding="utf-8") as file:
@@ -103,8 +133,7 @@ def _show_python(path: str) -> None:
         _bind(_OLD + path, _NEW + path)
 
 
-def _settings_of_languages() -> list[str]:
-    etc = f"{_OLD}/etc"
+def _settings_of_languages(etc: str) -> list[str]:
     return [name for pattern in _SHOWN_OF_LANGUAGES for name in glob.glob(pattern, root_dir=etc)]
 
 
@@ -131,43 +160,53 @@ def _bind(source: str, target: str, flags: int = _READ_ONLY) -> None:
     syscalls.restrict_mounts(target, flags, recursive=True)
 
 
-def mount_disk(size: int, files: int) -> None:
-    """Give a slot an empty disk: /work, /tmp and /dev/shm, in one file system with one limit."""
-    flags = MS_NOSUID | MS_NODEV
-    syscalls.mount("disk", _TMP, "tmpfs", flags, f"size={size},nr_inodes={files},mode=755")
-    for name, target, mode in (("work", WORK, 0o755), ("shm", _SHM, 0o1777), ("tmp", _TMP, 0o1777)):
-        os.mkdir(f"{_TMP}/{name}")
-        os.chmod(f"{_TMP}/{name}", mode)
-        syscalls.mount(f"{_TMP}/{name}", target, "", MS_BIND)
+class Mounts:
+    """A slot's disk: /work, /tmp and /dev/shm, in one file system with one limit."""
 
+    def __init__(self, size: int, files: int) -> None:
+        self._options = f"size={size},nr_inodes={files},mode=755"
+        self._mount()
 
-def lend_disk() -> list[int]:
-    """Return descriptors of this slot's disk, for another slot of its session to mount."""
-    return [syscalls.open_tree(target) for target in _DISK]
+    def clear(self) -> None:
+        """Throw it away with all that is on it, for an empty one."""
+        for target in (_TMP, _SHM, WORK, _TMP):  # /tmp twice: the bind, then the disk itself
+            syscalls.umount(target)
+        self._mount()
 
+    def lend(self) -> list[int]:
+        """Return descriptors of it, for another slot of the session to mount."""
+        return [syscalls.open_tree(target) for target in _DISK]
 
-def adopt_disk(mounts: list[int]) -> None:
-    """Cover a slot's own disk with another's."""
-    for mount, target in zip(mounts, _DISK, strict=True):
-        syscalls.move_mount(mount, target)
+    def adopt(self, mounts: list[int]) -> None:
+        """Cover it with another slot's."""
+        for mount, target in zip(mounts, _DISK, strict=True):
+            syscalls.move_mount(mount, target)
 
+    def used_bytes(self) -> int:
+        """Return how much of it is taken."""
+        disk = os.statvfs(WORK)
+        return (disk.f_blocks - disk.f_bfree) * disk.f_frsize
 
-def unmount_disk() -> None:
-    """Throw a slot's disk away with all that is on it."""
-    for target in (_TMP, _SHM, WORK, _TMP):  # /tmp twice: the bind, then the disk itself
-        syscalls.umount(target)
+    def is_full(self) -> bool:
+        """Return whether it has no room for another page, or another file."""
+        disk = os.statvfs(WORK)
+        return disk.f_bavail == 0 or disk.f_favail == 0
 
+    def is_over(self) -> bool:
+        """Return whether there is more on it than there may be, which the kernel prevents."""
+        return False
 
-def disk_is_full() -> bool:
-    """Return whether a slot's disk has no room for another page, or another file."""
-    disk = os.statvfs(WORK)
-    return disk.f_bavail == 0 or disk.f_favail == 0
+    def remove(self) -> None:
+        """Leave it to the kernel, which takes it away with the slot."""
 
-
-def disk_bytes() -> int:
-    """Return how much of a slot's disk is taken."""
-    disk = os.statvfs(WORK)
-    return (disk.f_blocks - disk.f_bfree) * disk.f_frsize
+    def _mount(self) -> None:
+        flags = MS_NOSUID | MS_NODEV
+        syscalls.mount("disk", _TMP, "tmpfs", flags, self._options)
+        places = (("work", WORK, 0o755), ("shm", _SHM, 0o1777), ("tmp", _TMP, 0o1777))
+        for name, target, mode in places:
+            os.mkdir(f"{_TMP}/{name}")
+            os.chmod(f"{_TMP}/{name}", mode)
+            syscalls.mount(f"{_TMP}/{name}", target, "", MS_BIND)
 
 
 def mount_proc() -> sample.Proc:
@@ -176,7 +215,7 @@ def mount_proc() -> sample.Proc:
     A container that hides parts of its /proc has the kernel refuse new ones. There the guest's is
     empty, and samples come from the one outside.
     """
-    outside = sample.Proc(os.open("/proc", os.O_RDONLY | os.O_CLOEXEC), os.readlink("/proc/self"))
+    outside = sample.outside()._replace(alone=True)
     flags = MS_NOSUID | MS_NODEV | syscalls.MS_NOEXEC
     try:
         syscalls.mount("proc", "/proc", "proc", flags, "hidepid=2,subset=pid")

@@ -1,6 +1,6 @@
 """What the processes of a slot use together, read from a /proc."""
 
-# ruff: noqa: PTH208  (pathlib is slow to import)
+# ruff: noqa: PTH115, PTH123, PTH208  (pathlib is slow to import)
 
 import os
 from typing import NamedTuple
@@ -15,6 +15,7 @@ class Proc(NamedTuple):
 
     descriptor: int  # of the directory
     top: str | None  # None: all but pid 1 are guests; else our own pid, whose descendants they are
+    alone: bool = True  # whether we can signal nobody but guests
 
 
 class Sample(NamedTuple):
@@ -26,11 +27,23 @@ class Sample(NamedTuple):
     running: bool = False  # whether any runs, or waits for a processor
 
 
+def outside() -> Proc:
+    """Return the /proc that is mounted, with strangers in it, for this process to be the top of."""
+    directory = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    return Proc(directory, os.readlink("/proc/self"), alone=False)
+
+
+def tasks_of_machine() -> int:
+    """Return how many tasks there are, whosever they be."""
+    with open("/proc/loadavg", encoding="ascii") as file:
+        return int(file.read().split()[3].partition("/")[2])
+
+
 def take(proc: Proc) -> Sample:
     """Return what is in use now."""
     ticks = pages = tasks = 0
     running = False
-    for pid in _guests(proc):
+    for pid in guests(proc):
         fields = _read(proc, f"{pid}/stat").rpartition(b")")[2].split()
         if len(fields) > 21:  # noqa: PLR2004  proc(5): utime is 14th, rss 24th; two are cut off
             ticks += sum(int(field) for field in fields[11:15])
@@ -43,23 +56,34 @@ def take(proc: Proc) -> Sample:
 def proportional_bytes(proc: Proc) -> int:
     """Return the memory in use with shared pages shared out, which takes longer to find."""
     total = 0
-    for pid in _guests(proc):
+    for pid in guests(proc):
         for line in _read(proc, f"{pid}/smaps_rollup").splitlines():
             if line.startswith(b"Pss:"):
                 total += int(line.split()[1]) * _KIB
     return total
 
 
-def _guests(proc: Proc) -> list[str]:
+def guests(proc: Proc, spared: frozenset[str] = frozenset()) -> list[str]:
+    """Return the pids of all guests, without those `spared` and their descendants."""
     if proc.top is None:
         return [name for name in os.listdir(proc.descriptor) if name.isdigit() and name != "1"]
     found: list[str] = []
     parents = [proc.top]
     while parents:
-        children = _children(proc, parents.pop())
+        children = [pid for pid in _children(proc, parents.pop()) if pid not in spared]
         found += children
         parents += children
     return found
+
+
+def is_guest(proc: Proc, pid: str) -> bool:
+    """Return whether a process descends from the top of a /proc with strangers in it."""
+    while pid != proc.top:
+        fields = _read(proc, f"{pid}/stat").rpartition(b")")[2].split()
+        pid = fields[1].decode() if len(fields) > 1 else "0"
+        if pid in {"0", "1"}:
+            return False
+    return True
 
 
 def _children(proc: Proc, pid: str) -> list[str]:

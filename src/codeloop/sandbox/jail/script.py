@@ -14,7 +14,6 @@ from typing import Any
 from codeloop.sandbox.jail import report, root, wire
 
 _FLUSH_FAILED = 120  # Python's own exit status for that
-_PATH = f"{root.WORK}/main.py"
 
 
 def prepare(code: bytes, link: int, starter: dict[str, Any], *, asks: bool) -> Callable[[], object]:
@@ -22,32 +21,37 @@ def prepare(code: bytes, link: int, starter: dict[str, Any], *, asks: bool) -> C
 
     `starter` is the namespace of what runs the program: it notes there how the program ended.
     """
-    with contextlib.suppress(OSError), open(_PATH, "xb") as file:  # a file put there stays
+    path = f"{root.work()}/main.py"
+    with contextlib.suppress(OSError), open(path, "xb") as file:  # a file put there stays
         file.write(code)
-    sys.argv = [_PATH]
-    sys.orig_argv = [sys.executable, _PATH]
+    sys.argv = [path]
+    sys.orig_argv = [sys.executable, path]
     main = vars(sys.modules["__main__"])
-    main["__file__"] = _PATH
+    main["__file__"] = path
     main["__cached__"] = None
-    sys.excepthook = partial(_excepthook, link)
+    sys.excepthook = partial(_excepthook, link, path)
     atexit.register(_hasten_exit, starter, main)
     if asks:
         report.install_input(link)
     try:
-        compiled = compile(code, _PATH, "exec", dont_inherit=True)
+        compiled = compile(code, path, "exec", dont_inherit=True)
     except Exception as error:  # noqa: BLE001  whatever a compiler raises, the code did not start
-        _tell(link, error, started=False)
+        _tell(link, path, error, started=False)
         sys.__excepthook__(type(error), error.with_traceback(None), None)
         return partial(sys.exit, 1)
     return partial(exec, compiled, main)
 
 
 def _excepthook(
-    link: int, kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    link: int,
+    path: str,
+    kind: type[BaseException],
+    error: BaseException,
+    trace: TracebackType | None,
 ) -> None:
     """Report an uncaught exception, then print it without the frame that started the code."""
     shown = trace.tb_next if trace is not None else None
-    _tell(link, error.with_traceback(shown), started=True)
+    _tell(link, path, error.with_traceback(shown), started=True)
     sys.__excepthook__(kind, error, shown)
 
 
@@ -73,8 +77,8 @@ def _hasten_exit(starter: dict[str, Any], main: dict[str, Any]) -> None:
     os._exit(status)
 
 
-def _tell(link: int, error: BaseException, *, started: bool) -> None:
+def _tell(link: int, path: str, error: BaseException, *, started: bool) -> None:
     with contextlib.suppress(Exception):  # the code may have closed the link, or used up its memory
-        described = report.describe(error, _PATH, started=started)
+        described = report.describe(error, path, started=started)
         wire.write_frame(link, {"seq": 0, "error": described})
         os.close(link)

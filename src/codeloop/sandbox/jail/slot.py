@@ -1,6 +1,5 @@
 """Pid 1 of a session's namespaces: starts the guest, watches it, ends it and all its kin."""
 
-import contextlib
 import gc
 import os
 import signal
@@ -9,8 +8,10 @@ from _socket import sethostname, socket
 from collections.abc import Callable
 from resource import RUSAGE_CHILDREN, getrusage
 from select import POLLIN, poll
+from typing import Never
 
 from codeloop.sandbox.jail import files, guest, root, sample, syscalls, wire
+from codeloop.sandbox.jail.walls import Walls, folders, kin
 
 GUEST_ID = 1000
 _CONTROL = 3
@@ -19,32 +20,57 @@ _IDLE_SAMPLE_S = 1.0
 _WALL_SLACK_S = 1.0  # the host keeps the time; this is for a host that does not look
 _BUSY_FACTOR = 20
 _KIB = 1024
+_ANY_NUMBER = 1 << 30
 
 Program = Callable[[], object]
 
 
-def start(control: int, ids: tuple[int, int], request: wire.Message, bpf: bytes) -> Program:
+def start(control: int, ids: tuple[int, int], request: wire.Message, walls: Walls) -> Program:
     """Set up the namespaces that this process was born into, and serve its session."""
-    gc.disable()
-    os.dup2(control, _CONTROL, inheritable=False)
-    syscalls.close_from(_CONTROL + 1)
-    link = socket(fileno=_CONTROL)
+    link = _arrange(control)
     try:
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)  # or the next files belong to root
         map_ids(*ids)
         syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
         syscalls.drop_bounding_set()
         sethostname("codeloop")
         proc = root.mount_proc()
-        disk = int(request["disk"]), int(request["files"])
-        root.mount_disk(*disk)
+        disk = root.Mounts(int(request["disk"]), int(request["files"]))
     except OSError as error:
-        wire.send(link, {"op": "broken", "error": str(error), "errno": error.errno})
-        os._exit(1)
+        _say_broken(link, error)
     wire.send(link, {"op": "up"})
-    return _Slot(link, disk, bpf, proc).serve()
+    return _Slot(link, disk, walls, proc).serve()
+
+
+def start_beside(control: int, base: str, request: wire.Message, walls: Walls) -> Program:
+    """Serve a session without namespaces: its guests are our descendants, its disk is in `base`."""
+    link = _arrange(control)
+    try:
+        syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGTERM)
+        syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
+        proc = sample.outside()
+        disk = folders.Folders(base, int(request["disk"]), int(request["files"]))
+    except OSError as error:
+        _say_broken(link, error)
+    slot = _Slot(link, disk, walls, proc)
+    signal.signal(signal.SIGTERM, lambda *_: slot.leave())
+    wire.send(link, {"op": "up"})
+    return slot.serve()
+
+
+def _arrange(control: int) -> socket:
+    """Put the link to the host in its place, and close all other descriptors."""
+    gc.disable()
+    os.dup2(control, _CONTROL, inheritable=False)
+    syscalls.close_from(_CONTROL + 1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    return socket(fileno=_CONTROL)
+
+
+def _say_broken(link: socket, error: OSError) -> Never:
+    wire.send(link, {"op": "broken", "error": str(error), "errno": error.errno})
+    os._exit(1)
 
 
 def map_ids(uid: int, gid: int) -> None:
@@ -64,10 +90,12 @@ def map_ids(uid: int, gid: int) -> None:
 class _Slot:
     """One session's pid 1: a server of the host's requests, and the guest's parent."""
 
-    def __init__(self, link: socket, disk: tuple[int, int], bpf: bytes, proc: sample.Proc) -> None:
+    def __init__(
+        self, link: socket, disk: root.Mounts | folders.Folders, walls: Walls, proc: sample.Proc
+    ) -> None:
         self.link = link
         self.disk = disk
-        self.bpf = bpf
+        self.walls = walls
         self.proc = proc
         self.guest = 0  # its pid, 0 if there is none
         self.process = -1  # its pidfd
@@ -105,6 +133,15 @@ class _Slot:
                 if program is not None:
                     return program
 
+    def leave(self) -> Never:
+        """End all that is left, and ourselves; where there is a namespace, the kernel does it."""
+        if not self.proc.alone:
+            kin.end_all(self.proc)
+            while kin.bury(self.proc):
+                pass
+            self.disk.remove()
+        os._exit(0)
+
     def _patience_ms(self) -> int | None:
         if not self.guest:
             return None
@@ -114,7 +151,7 @@ class _Slot:
         try:
             request, descriptors = wire.receive(self.link)
         except (EOFError, OSError):
-            os._exit(0)  # and the kernel ends all that is in the namespace
+            self.leave()
         if request["op"] == "start":
             return self._start(request, descriptors)
         self._serves[request["op"]](request, descriptors)
@@ -163,21 +200,20 @@ class _Slot:
 
     def _usage(self, _: wire.Message, __: list[int]) -> None:
         memory = sample.proportional_bytes(self.proc) if self.guest else 0
-        usage = {"memory_bytes": memory, "disk_bytes": root.disk_bytes()}
+        usage = {"memory_bytes": memory, "disk_bytes": self.disk.used_bytes()}
         wire.send(self.link, {"op": "usage", **usage})
 
     def _clean(self, _: wire.Message, __: list[int]) -> None:
-        root.unmount_disk()
-        root.mount_disk(*self.disk)
+        self.disk.clear()
 
     def _lend(self, _: wire.Message, __: list[int]) -> None:
-        mounts = root.lend_disk()
+        mounts = self.disk.lend()
         wire.send(self.link, {"op": "lent"}, mounts)
         for mount in mounts:
             os.close(mount)
 
     def _adopt(self, _: wire.Message, mounts: list[int]) -> None:
-        root.adopt_disk(mounts)
+        self.disk.adopt(mounts)
 
     def _start(self, request: wire.Message, descriptors: list[int]) -> Program | None:
         self.reason = None
@@ -185,8 +221,11 @@ class _Slot:
         watch = _Watch(request, self._cpu_s()) if request["mode"] in guest.ONE_SHOT else None
         pid = os.fork()
         if pid == 0:
+            if not self.proc.alone:
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+                syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
             self.link.detach()
-            return guest.prepare(request, descriptors, self.bpf)
+            return guest.prepare(request, descriptors, self.walls)
         self.guest = pid
         self.process = os.pidfd_open(pid)
         self.watch = watch
@@ -209,6 +248,10 @@ class _Slot:
         used_s = self._cpu_s(now) - self.watch.cpu_before_s
         if memory > limit:
             self._kill("memory")
+        elif self.disk.is_over():
+            self._kill("disk")
+        elif now.tasks > self.watch.processes:
+            self._kill("processes")
         elif used_s > self.watch.cpu_s:
             self._kill("cpu")
         elif self.watch.is_late(used_s, running=now.running):
@@ -223,20 +266,15 @@ class _Slot:
 
     def _kill(self, reason: str) -> None:
         self.reason = self.reason or reason
-        with contextlib.suppress(ProcessLookupError):  # it ended just now
-            os.kill(-1, signal.SIGKILL)
+        kin.end_all(self.proc)
 
     def _bury(self) -> None:
         """End all that the guest left behind, wait until it is gone, and report."""
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(-1, signal.SIGKILL)
+        kin.end_all(self.proc)
         status = 0
         memory = self.peak.memory_bytes
-        while True:
-            try:
-                pid, code, usage = os.wait4(-1, 0)
-            except ChildProcessError:
-                break
+        while ended := kin.bury(self.proc):
+            pid, code, usage = ended
             memory = max(memory, usage.ru_maxrss * _KIB)
             if pid == self.guest:
                 status = code
@@ -244,13 +282,13 @@ class _Slot:
         self.guest = 0
         os.close(self.process)
         self.process = -1
-        ended = os.waitstatus_to_exitcode(status)
+        code = os.waitstatus_to_exitcode(status)
         wire.send(
             self.link,
             {
                 "op": "ended",
-                "code": ended if ended >= 0 else None,
-                "signal": -ended if ended < 0 else None,
+                "code": code if code >= 0 else None,
+                "signal": -code if code < 0 else None,
                 "reason": self.reason,
                 **self._measured(),
             },
@@ -263,7 +301,7 @@ class _Slot:
             "cpu_s": self._cpu_s() - before,
             "memory_bytes": self.peak.memory_bytes,
             "tasks": self.peak.tasks,
-            "disk_full": root.disk_is_full(),
+            "disk_full": self.disk.is_full(),
         }
 
 
@@ -273,6 +311,7 @@ class _Watch:
     def __init__(self, request: wire.Message, cpu_before_s: float) -> None:
         self.cpu_s = float(request["cpu_s"])
         self.memory_bytes = int(request["memory_bytes"])
+        self.processes = int(request.get("processes", _ANY_NUMBER))
         self.deadline = time.monotonic() + float(request["wall_s"]) + _WALL_SLACK_S
         self.cpu_before_s = cpu_before_s
         self._counts_idle_only = bool(request.get("idle_only"))

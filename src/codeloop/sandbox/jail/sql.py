@@ -11,7 +11,6 @@ from codeloop.sandbox.jail import root
 if TYPE_CHECKING:
     import sqlite3
 
-DATABASE = f"{root.WORK}/main.db"
 _FLUSH_ROWS = 1000
 _WIDEST = 60
 _WIDTHS_FROM = 1000  # rows that a table's columns are measured by
@@ -26,7 +25,7 @@ def _run(code: str) -> None:
     import sqlite3  # noqa: PLC0415  not for the programs that do without
 
     status = 0
-    database = sqlite3.connect(DATABASE, isolation_level=None)
+    database = sqlite3.connect(f"{root.work()}/main.db", isolation_level=None)
     try:
         for line, statement in _statements(code, sqlite3.complete_statement):
             status = _execute(database, line, statement)

@@ -25,11 +25,14 @@ MNT_DETACH = 2
 
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
+PR_SET_KEEPCAPS = 8
 PR_SET_SECCOMP = 22
 PR_CAPBSET_DROP = 24
 PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38
+PR_CAP_AMBIENT = 47
 SECCOMP_MODE_FILTER = 2
+CAP_DAC_READ_SEARCH = 2
 
 _AT_FDCWD = -100
 _AT_RECURSIVE = 0x8000
@@ -51,6 +54,11 @@ _CLOSE_RANGE = 436
 _OPENAT2 = 437
 # No other mount, no magic link, no link, and nothing above where the search begins.
 _RESOLVE = 0x01 | 0x02 | 0x04 | 0x08
+_LANDLOCK_CREATE = 444
+_LANDLOCK_ADD_RULE = 445
+_LANDLOCK_RESTRICT_SELF = 446
+_LANDLOCK_VERSION = 1
+_CAP_AMBIENT_RAISE = 2
 
 # PyDLL keeps the GIL held, which a call that forks the interpreter needs.
 _libc = ctypes.PyDLL(None, use_errno=True)
@@ -149,15 +157,40 @@ def prctl(option: int, value: int = 0, pointer: int = 0) -> None:
     _checked(_libc.prctl(option, *words), f"prctl {option}")
 
 
-def drop_capabilities() -> None:
-    """Give up every capability of this process."""
+def drop_capabilities(*, but: int | None = None) -> None:
+    """Give up every capability of this process, `but` one of the first 32 if that is named."""
     header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
-    _syscall(_number("capset"), header, bytes(24))
+    kept = 0 if but is None else 1 << but
+    _syscall(_number("capset"), header, struct.pack("=6I", kept, kept, kept, 0, 0, 0))
 
 
-def drop_bounding_set() -> None:
-    """Make sure that no program started from here on can regain a capability."""
+def hand_down(capability: int) -> None:
+    """Have the programs that are started from here on keep a capability of this process."""
+    prctl(PR_CAP_AMBIENT, _CAP_AMBIENT_RAISE, capability)
+
+
+def landlock_create(attributes: bytes, *, version: bool = False) -> int:
+    """Return a new ruleset's descriptor, or the version of Landlock that the kernel has."""
+    if version:
+        return _syscall(_LANDLOCK_CREATE, 0, 0, _LANDLOCK_VERSION)
+    return _syscall(_LANDLOCK_CREATE, attributes, len(attributes), 0)
+
+
+def landlock_add_rule(ruleset: int, kind: int, rule: bytes) -> None:
+    """Add a rule to a ruleset."""
+    _syscall(_LANDLOCK_ADD_RULE, ruleset, kind, rule, 0)
+
+
+def landlock_restrict_self(ruleset: int) -> None:
+    """Put this process under a ruleset."""
+    _syscall(_LANDLOCK_RESTRICT_SELF, ruleset, 0)
+
+
+def drop_bounding_set(*, but: int | None = None) -> None:
+    """Make sure that no program started from here on can regain a capability, `but` one."""
     for capability in range(64):
+        if capability == but:
+            continue
         try:
             prctl(PR_CAPBSET_DROP, capability)
         except OSError:  # beyond the last one that this kernel knows

@@ -9,9 +9,9 @@ from _socket import socket
 from collections.abc import Callable
 from select import POLLIN, poll
 
-from codeloop.sandbox.jail import root, seccomp, slot, streams, syscalls, wire
+from codeloop.sandbox.jail import beside, root, slot, streams, syscalls, walls, wire
+from codeloop.sandbox.jail.walls import seccomp
 
-NOBODY = 65534
 _SLOT_NAMESPACES = (
     syscalls.CLONE_NEWUSER
     | syscalls.CLONE_NEWPID
@@ -31,26 +31,37 @@ _PRELOAD = (
 def serve(
     descriptor: int,
     host_pid: int,
-    packages: str | None,
-    toolchain: str | None,
+    level: str,
+    base: str | None,
+    lent: tuple[str | None, str | None],
     preload: tuple[str, ...],
 ) -> Callable[[], object]:
-    """Serve until the host goes; return only in a guest's process, with its program."""
+    """Serve until the host goes; return only in a guest's process, with its program.
+
+    Below the level of namespaces `base` is where slots make their folders. `lent` are the
+    directories of packages and of what was made for compilers.
+    """
     link = socket(fileno=descriptor)
     stage = "start"
     try:
         host = os.pidfd_open(host_pid)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # slots need no burial
-        stage = "namespace"
-        uid = _enter_namespace()
-        stage = "root"
-        root.enter(packages, toolchain)
-        if uid == 0:
-            _become_nobody()
+        if base is None:
+            stage = "namespace"
+            uid = _enter_namespace()
+            stage = "root"
+            root.enter(*lent)
+            if uid == 0:
+                walls.become_nobody()
+            built = walls.Walls(level, seccomp.build_filter())
+        else:
+            stage = level
+            built = walls.build_lower(level, tuple(path for path in lent if path))
+            syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
         stage = "preload"
-        bpf = seccomp.build_filter()
-        _preload(packages, preload)
+        packages = root.PACKAGES if base is None else lent[0]
+        _preload(packages if lent[0] else None, preload)
     except (OSError, ValueError, KeyError, ImportError) as error:
         code = getattr(error, "errno", None)
         wire.send(
@@ -62,7 +73,9 @@ def serve(
     wire.send(link, {"ready": True})
     gc.collect()
     gc.freeze()
-    return _serve_slots(link, host, bpf)
+    if base is None:
+        return _serve_slots(link, host, built)
+    return beside.serve_slots(link, host, built, base)
 
 
 def _enter_namespace() -> int:
@@ -75,20 +88,12 @@ def _enter_namespace() -> int:
         try:
             syscalls.unshare(syscalls.CLONE_NEWNS)
         except PermissionError:  # root without CAP_SYS_ADMIN, as in a plain container
-            _become_nobody()
-            uid = gid = NOBODY
+            uid = gid = walls.become_nobody()
         else:
             return 0
     syscalls.unshare(syscalls.CLONE_NEWUSER | syscalls.CLONE_NEWNS)
     slot.map_ids(uid, gid)
     return uid
-
-
-def _become_nobody() -> None:
-    """Give up real root, for which the kernel does not count processes."""
-    os.setgroups([])
-    os.setresgid(NOBODY, NOBODY, NOBODY)
-    os.setresuid(NOBODY, NOBODY, NOBODY)
 
 
 def _preload(packages: str | None, preload: tuple[str, ...]) -> None:
@@ -98,7 +103,7 @@ def _preload(packages: str | None, preload: tuple[str, ...]) -> None:
     site.setcopyright()
     site.sethelper()
     if packages:
-        sys.path.append(root.PACKAGES)
+        sys.path.append(packages)
     for name in (*_PRELOAD, *preload):
         __import__(name)
 
@@ -109,7 +114,7 @@ def _leave_no_trace() -> None:
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(sys.modules.pop(name)))
 
 
-def _serve_slots(link: socket, host: int, bpf: bytes) -> Callable[[], object]:
+def _serve_slots(link: socket, host: int, built: walls.Walls) -> Callable[[], object]:
     ids = os.geteuid(), os.getegid()
     events = poll()
     events.register(link, POLLIN)
@@ -129,7 +134,7 @@ def _serve_slots(link: socket, host: int, bpf: bytes) -> Callable[[], object]:
             os.close(control)
             continue
         if pid == 0:
-            return slot.start(control, ids, request, bpf)
+            return slot.start(control, ids, request, built)
         os.close(control)
         process = os.pidfd_open(pid)
         wire.send(link, {"id": request["id"]}, [process])

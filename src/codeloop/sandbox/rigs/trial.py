@@ -23,6 +23,8 @@ _REASONS = {
     "cpu": Status.CPU_LIMIT,
     "memory": Status.MEMORY_LIMIT,
     "wall": Status.WALL_LIMIT,
+    "disk": Status.DISK_LIMIT,
+    "processes": Status.PROCESS_LIMIT,
 }
 _LINK_BUFFER_BYTES = 1024 * 1024
 

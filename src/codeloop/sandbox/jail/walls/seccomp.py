@@ -17,6 +17,7 @@ _ERRNO = 0x00050000
 _KILL_PROCESS = 0x80000000
 
 _DENY = _ERRNO | errno.EPERM
+_PRETEND = _ERRNO  # the call does nothing, and returns 0
 _ABSENT = _ERRNO | errno.ENOSYS
 
 _NUMBER_AT = 0
@@ -132,6 +133,40 @@ _ALLOWED_IF: dict[str, tuple[tuple[int, int], tuple[tuple[int, int], ...]]] = {
     "sched_setattr": ((314, 274), ((0, 0),)),
     "setpriority": ((141, 140), ((0, 0), (1, 0))),
 }
+# What a guest may not do where it shares the host's file system and IPC namespace.
+_DENIED_BESIDE: dict[str, tuple[int | None, int | None]] = {
+    "socket": (41, 198),  # a Unix socket has a path: Landlock lets any be connected to
+    "semget": (64, 190),
+}
+# Landlock does not rule these, so that they would reach every file of the guest's user. Honest
+# programs (copying a file, linking one) count on them, and do as well without.
+_PRETENDED: dict[str, tuple[int | None, int | None]] = {
+    "chmod": (90, None),
+    "fchmod": (91, 52),
+    "fchmodat": (268, 53),
+    "fchmodat2": (452, 452),
+    "chown": (92, None),
+    "fchown": (93, 55),
+    "lchown": (94, None),
+    "fchownat": (260, 54),
+    "utime": (132, None),
+    "utimes": (235, None),
+    "futimesat": (261, None),
+    "utimensat": (280, 88),
+    "setxattr": (188, 5),
+    "lsetxattr": (189, 6),
+    "fsetxattr": (190, 7),
+    "removexattr": (197, 14),
+    "lremovexattr": (198, 15),
+    "fremovexattr": (199, 16),
+    "setxattrat": (463, 463),
+    "removexattrat": (466, 466),
+    "file_setattr": (469, 469),
+}
+_SOCKETPAIR = (53, 199)
+_SOCK_TYPE = 0xF
+_SOCK_STREAM = 1
+_SOCK_SEQPACKET = 5  # a pair of datagram sockets could send to any path
 _CLONE = (56, 220)
 _CLONE3 = (435, 435)
 _IOCTL = (16, 29)
@@ -157,8 +192,30 @@ def _only_if(pairs: tuple[tuple[int, int], ...]) -> list[bytes]:
     return [*body, _op(_RETURN, _ALLOW)]
 
 
-def build_filter(machine: str | None = None) -> bytes:
+def _refusals(
+    calls: dict[str, tuple[int | None, int | None]], column: int, answer: int
+) -> list[bytes]:
+    numbers = (columns[column] for columns in calls.values())
+    return [op for n in numbers if n is not None for op in _block(n, [_op(_RETURN, answer)])]
+
+
+_CONNECTED_PAIR = [
+    _argument(0),
+    _op(_JUMP_EQUAL, _AF_UNIX, 1, 0),
+    _op(_RETURN, _DENY),
+    _argument(1),
+    _op(_AND, _SOCK_TYPE),
+    _op(_JUMP_EQUAL, _SOCK_STREAM, 2, 0),
+    _op(_JUMP_EQUAL, _SOCK_SEQPACKET, 1, 0),
+    _op(_RETURN, _DENY),
+    _op(_RETURN, _ALLOW),
+]
+
+
+def build_filter(machine: str | None = None, *, alone: bool = True) -> bytes:
     """Return the filter for an architecture (default: this one) as packed instructions.
+
+    `alone` is for a guest in namespaces of its own; else the filter is stricter.
 
     Raises:
         KeyError: the architecture is neither x86_64 nor aarch64.
@@ -173,10 +230,11 @@ def build_filter(machine: str | None = None) -> bytes:
     ]
     if machine == "x86_64":
         program += [_op(_JUMP_GREATER_EQUAL, _X32_BIT, 0, 1), _op(_RETURN, _KILL_PROCESS)]
-    for numbers in _DENIED.values():
-        number = numbers[column]
-        if number is not None:
-            program += _block(number, [_op(_RETURN, _DENY)])
+    if not alone:
+        program += _refusals(_DENIED_BESIDE, column, _DENY)
+        program += _refusals(_PRETENDED, column, _PRETEND)
+        program += _block(_SOCKETPAIR[column], _CONNECTED_PAIR)
+    program += _refusals(_DENIED, column, _DENY)
     for columns, pairs in _ALLOWED_IF.values():
         program += _block(columns[column], _only_if(pairs))
     namespaces = [_argument(0), _op(_AND, _NEW_NAMESPACE), _op(_JUMP_EQUAL, 0, 1, 0)]

@@ -10,6 +10,14 @@ from codeloop.core.errors import IsolationError
 _MACHINES = ("x86_64", "aarch64")
 _LINUX_NEEDED = (5, 12)
 
+# What says that this is a container: files that engines make, and what is in the environment.
+_CONTAINER_FILES = (
+    Path("/.dockerenv"),
+    Path("/run/.containerenv"),
+    Path("/run/systemd/container"),
+)
+_CONTAINER_VARIABLES = ("container", "KUBERNETES_SERVICE_HOST")
+
 _SWITCHES = (
     (
         Path("/proc/sys/user/max_user_namespaces"),
@@ -58,8 +66,35 @@ def require_linux() -> None:
         raise IsolationError(msg)
 
 
+def require_container() -> None:
+    """Check that there is a sign of a container around us.
+
+    Raises:
+        IsolationError: there is none.
+    """
+    if any(path.exists() for path in _CONTAINER_FILES):
+        return
+    if any(os.environ.get(name) for name in _CONTAINER_VARIABLES):
+        return
+    msg = (
+        "isolation `container` counts on a container, and there is no sign of one here; if this is"
+        " one, say which in the environment: container=NAME"
+    )
+    raise IsolationError(msg)
+
+
 def explain(stage: str, code: int | None, error: str) -> str:
     """Return why the jail could not be built at a stage, and how to mend it."""
+    if stage == "landlock":
+        return (
+            f"isolation `landlock` needs version 6 of Landlock, from Linux 6.12 on ({error});"
+            " is it among the `lsm=` of the kernel's command line?"
+        )
+    if stage == "container":
+        return (
+            f"isolation `container` cannot be had here ({error}): use a kernel with Landlock, or"
+            " start codeloop as root with a Python that every user can read"
+        )
     if stage == "root":
         return f"the jail's private root could not be built: {error}"
     return f"user namespaces cannot be had here ({error}): {_reason(code)}"

@@ -1,1 +1,0 @@
-"""Measures models on benchmarks: problems, runs that can be resumed, metrics, reports."""
