@@ -74,7 +74,7 @@ def test_survivors_of_a_run_do_not_survive_it(own: Sandbox) -> None:
 
 def test_closing_a_session_ends_all_that_runs_in_it(own: Sandbox) -> None:
     session = own.open_session(stateful=True, limits=LIMITS)
-    run(session, SURVIVE)
+    run(session, SURVIVE + "time.sleep(0.2)")  # for those that are about to be forked
     processes = family(own._zygote.pid)
     assert len(processes) >= 3
     session.close()

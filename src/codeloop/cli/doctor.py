@@ -69,10 +69,13 @@ def jail_lines(level: "Isolation") -> Iterator[tuple[bool, str]]:
     try:
         with Sandbox(isolation=level) as sandbox:
             probes = self_test(sandbox)
+            groups = sandbox.groups
     except IsolationError as error:
         yield False, str(error)
         return
     yield True, f"isolation {level} can be had here"
+    why = f" ({groups.why})" if groups.why else ""
+    yield True, f"memory and processes of a session are counted by {groups.tier}{why}"
     for probe in probes:
         yield probe.held, f"{probe.name}: {'stopped' if probe.held else probe.detail}"
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from codeloop.core.errors import IsolationError, SandboxError
 from codeloop.core.execution import ExecutionLimits, Isolation
-from codeloop.sandbox.isolation import machine
+from codeloop.sandbox.isolation import cgroups, machine
 from codeloop.sandbox.jail import root, wire
 from codeloop.sandbox.jail.walls import NOBODY, folders
 from codeloop.sandbox.link import Slot
@@ -67,6 +67,7 @@ class Zygote:
         if isolation is Isolation.CONTAINER:
             machine.require_container()
         self._isolation = isolation
+        self.groups = cgroups.find()
         self._lock = threading.Lock()
         self._requests = 0
         self._link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -112,7 +113,13 @@ class Zygote:
         if "error" in answer:
             ours.close()
             raise IsolationError(machine.explain("slot", answer["errno"], answer["error"]))
-        return Slot(ours, descriptors[0], self._isolation)
+        slot = Slot(ours, descriptors[0], self._isolation, self.groups.make())
+        try:
+            _enter_group(slot)
+        except BaseException:
+            slot.close()
+            raise
+        return slot
 
     def close(self) -> None:
         """End it, and with it all that it has forked."""
@@ -148,6 +155,25 @@ class Zygote:
     def _last_words(self) -> str:
         lines = os.pread(self._log, 64 * 1024, 0).decode("utf-8", "replace").strip().splitlines()
         return f": {lines[-1]}" if lines else ""
+
+
+def _enter_group(slot: Slot) -> None:
+    """Put a slot that has no guest yet into its group, and let it see what the kernel counts."""
+    if slot.group is None:
+        return
+    info = Path(f"/proc/self/fdinfo/{slot.process}").read_text(encoding="ascii")
+    pid = int(info.partition("Pid:")[2].split()[0])
+    try:
+        slot.group.add(pid)
+        events = slot.group.open_events()
+    except OSError:  # it has ended, or the group is not to be had after all
+        slot.group.remove()
+        slot.group = None
+        return
+    try:
+        slot.send({"op": "group"}, (events,))
+    finally:
+        os.close(events)
 
 
 class _Lent(NamedTuple):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from codeloop.core.errors import IsolationError, SandboxError
 from codeloop.core.execution import ExecutionLimits, Isolation
 from codeloop.sandbox.isolation import machine
+from codeloop.sandbox.isolation.cgroups import Group
 from codeloop.sandbox.jail import wire
 
 _END_TIMEOUT_S = 5.0
@@ -26,8 +27,10 @@ class Slot:
         control: socket.socket,
         process: int,
         isolation: Isolation = Isolation.NAMESPACES,
+        group: Group | None = None,
     ) -> None:
         self.control = control
+        self.group = group
         self.isolation = isolation
         self.process = process  # a pidfd
         self._owner = os.getpid()
@@ -36,6 +39,16 @@ class Slot:
     @property
     def alive(self) -> bool:
         return self.process >= 0 and not _is_readable(self.process, 0)
+
+    def start(self, message: wire.Message, descriptors: tuple[int, ...]) -> None:
+        """Have a guest started, and the kernel hold it to the limits in the message.
+
+        Raises:
+            SandboxError: the slot has gone.
+        """
+        if self.group is not None:
+            self.group.limit(message["memory_bytes"], message["disk_bytes"], message["processes"])
+        self.send({"op": "start", **message}, descriptors)
 
     def send(self, message: wire.Message, descriptors: tuple[int, ...] = ()) -> None:
         """Send a request.
@@ -119,6 +132,8 @@ class Slot:
         os.close(self.process)
         self.process = -1
         self.control.close()
+        if self.group is not None and os.getpid() == self._owner:
+            self.group.remove()
 
     def _signal(self, number: int) -> None:
         if self.process >= 0 and os.getpid() == self._owner:
@@ -204,7 +219,6 @@ def start_guest(
     guest = Guest(ours, out_read, err_read)
     theirs_all = (code, source, out_write, err_write, theirs.fileno())
     message = {
-        "op": "start",
         "mode": "cells" if script is None else "script",
         "interactive": interactive,
         "disk_bytes": limits.disk_bytes,
@@ -213,7 +227,7 @@ def start_guest(
         **(program or {}),
     }
     try:
-        slot.send(message, theirs_all)
+        slot.start(message, theirs_all)
     except SandboxError:
         guest.close()
         raise

@@ -8,6 +8,7 @@ from typing import Self
 
 from codeloop.core.errors import IsolationError, SandboxError
 from codeloop.core.execution import MIB, ExecutionLimits, GuestProgram, Isolation, RigPrograms
+from codeloop.sandbox.isolation.cgroups import Groups
 from codeloop.sandbox.languages import Language, find_languages
 from codeloop.sandbox.launch import Zygote
 from codeloop.sandbox.link import Slot
@@ -37,6 +38,11 @@ class Sandbox:
         self._sessions: weakref.WeakSet[SandboxSession | SandboxRig] = weakref.WeakSet()
         self._zygote = Zygote(*self._lent)
         self._closed = False
+
+    @property
+    def groups(self) -> Groups:
+        """Where the control groups of the slots are made."""
+        return self._zygote.groups
 
     def open_session(
         self,

@@ -39,6 +39,17 @@ def tasks_of_machine() -> int:
         return int(file.read().split()[3].partition("/")[2])
 
 
+def killed_for_memory(events: int) -> int:
+    """Return how many processes of a control group the kernel has killed for want of memory."""
+    if events < 0:
+        return 0
+    for line in os.pread(events, 4 * _KIB, 0).splitlines():
+        name, _, number = line.partition(b" ")
+        if name == b"oom_kill":
+            return int(number)
+    return 0
+
+
 def take(proc: Proc) -> Sample:
     """Return what is in use now."""
     ticks = pages = tasks = 0

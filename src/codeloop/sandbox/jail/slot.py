@@ -102,7 +102,10 @@ class _Slot:
         self.watch: _Watch | None = None
         self.reason: str | None = None  # why we killed it
         self.peak = sample.Sample(0.0, 0, 0)
+        self.events = -1  # of the control group, if there is one
+        self.killed_before = 0  # by the kernel, for memory, before the run in progress
         self._serves: dict[str, Callable[[wire.Message, list[int]], None]] = {
+            "group": self._enter,
             "watch": self._watch,
             "settle": self._settle,
             "interrupt": self._interrupt,
@@ -158,6 +161,13 @@ class _Slot:
         for descriptor in descriptors:
             os.close(descriptor)
         return None
+
+    def _enter(self, _: wire.Message, descriptors: list[int]) -> None:
+        self.events = os.dup(descriptors[0])
+
+    def _was_short_of_memory(self) -> bool:
+        """Return whether the kernel has killed for memory since the guest was started."""
+        return self.events >= 0 and sample.killed_for_memory(self.events) > self.killed_before
 
     def _watch(self, request: wire.Message, _: list[int]) -> None:
         self.watch = _Watch(request, self._cpu_s())
@@ -217,6 +227,7 @@ class _Slot:
 
     def _start(self, request: wire.Message, descriptors: list[int]) -> Program | None:
         self.reason = None
+        self.killed_before = sample.killed_for_memory(self.events)
         self.peak = sample.Sample(0.0, 0, 0)
         watch = _Watch(request, self._cpu_s()) if request["mode"] in guest.ONE_SHOT else None
         pid = os.fork()
@@ -246,7 +257,7 @@ class _Slot:
         if self.watch is None or self.reason is not None:
             return
         used_s = self._cpu_s(now) - self.watch.cpu_before_s
-        if memory > limit:
+        if memory > limit or self._was_short_of_memory():
             self._kill("memory")
         elif self.disk.is_over():
             self._kill("disk")
@@ -279,6 +290,8 @@ class _Slot:
             if pid == self.guest:
                 status = code
         self.peak = self.peak._replace(memory_bytes=memory)
+        if self._was_short_of_memory():
+            self.reason = self.reason or "memory"
         self.guest = 0
         os.close(self.process)
         self.process = -1

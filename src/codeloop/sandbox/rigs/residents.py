@@ -133,7 +133,6 @@ class Resident:
         null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         code = memory_file(self._program)
         message = {
-            "op": "start",
             "mode": self._mode,
             "processes": self.limits.processes,
             "disk_bytes": self.limits.disk_bytes,
@@ -144,7 +143,7 @@ class Resident:
             with theirs, contextlib.ExitStack() as stack:
                 stack.callback(os.close, null)
                 stack.callback(os.close, code)
-                self.slot.send(message, (code, null, null, null, theirs.fileno()))
+                self.slot.start(message, (code, null, null, null, theirs.fileno()))
         except BaseException:
             ours.close()
             raise
