@@ -82,16 +82,18 @@ def jail_lines(level: "Isolation") -> Iterator[tuple[bool, str]]:
 
 def language_lines() -> Iterator[str]:
     """Yield for each language its version, or what it needs."""
+    from codeloop.cli.wiring import guest_packages
     from codeloop.sandbox import BUILT_IN, NAMES, find_languages, install_hint, version_of
 
-    found = find_languages()
+    found = find_languages(guest_packages())
     versions = {"python": platform.python_version(), "sql": f"SQLite {sqlite3.sqlite_version}"}
     for name in NAMES:
         if name in BUILT_IN:
             yield f"available  {name} {versions[name]}"
         elif name in found:
             row = found[name]
-            yield f"available  {name} ({row.version[0]} {version_of(row)})"
+            told = "guest package" if row.module else f"{row.version[0]} {version_of(row)}"
+            yield f"available  {name} ({told})"
         else:
             yield f"missing    {install_hint(name)}"
 

@@ -24,10 +24,11 @@ class Language:
     """
 
     name: str  # as `core.codeblocks.normalise_language` gives it
-    source: str  # the file that the code is saved in, in the work directory
-    run: tuple[str, ...]
-    version: tuple[str, ...]
-    package: str  # Debian's, that holds what is missing
+    source: str = ""  # the file that the code is saved in, in the work directory
+    run: tuple[str, ...] = ()
+    version: tuple[str, ...] = ()
+    package: str = ""  # Debian's, that holds what is missing
+    module: str = ""  # of the packages that guests may import; then there is no tool
     compile: tuple[str, ...] = ()
     at_least: tuple[int, int] = (0, 0)  # the version that this way needs
     address_space: bool = True  # False: it reserves more than it uses; only what it uses is counted
@@ -219,6 +220,7 @@ TABLE = (
         package="perl",
         out_of_memory="Out of memory",
     ),
+    Language(name="duckdb", module="duckdb", out_of_memory="OutOfMemoryException"),
 )
 BUILT_IN = ("python", "sql")  # these run in the interpreter that codeloop itself runs on
 ENDINGS = {
@@ -243,18 +245,18 @@ ENDINGS = {
 NAMES = (*BUILT_IN, *dict.fromkeys(row.name for row in TABLE))
 
 
-def find_languages() -> dict[str, Language]:
+def find_languages(guest_packages: Path | None = None) -> dict[str, Language]:
     """Return the rows of the table that can be run on this machine, by their language."""
     found: dict[str, Language] = {}
     for row in TABLE:
-        if row.name not in found and _is_here(row):
+        if row.name not in found and _is_here(row, guest_packages):
             found[row.name] = _with_quick_linker(row)
     return found
 
 
 def version_of(row: Language) -> str:
     """Return the version of a row's tool that is here, or an empty text if it does not say."""
-    tool = find_tool(row.version[0])
+    tool = find_tool(row.version[0]) if row.version else None
     if tool is None:
         return ""
     try:
@@ -283,6 +285,8 @@ def find_tool(name: str) -> str | None:
 def install_hint(language: str) -> str:
     """Return one line on what would make a language run here."""
     for row in TABLE:
+        if row.name == language and row.module:
+            return f"{language} needs the package {row.module} among those that guests may import"
         if row.name == language:
             missing = [tool for tool in row.tools if find_tool(tool) is None] or row.tools
             return (
@@ -301,7 +305,9 @@ def _with_quick_linker(row: Language) -> Language:
     return replace(row, compile=(*row.compile, flag))
 
 
-def _is_here(row: Language) -> bool:
+def _is_here(row: Language, guest_packages: Path | None) -> bool:
+    if row.module:
+        return guest_packages is not None and (guest_packages / row.module).is_dir()
     if any(find_tool(tool) is None for tool in row.tools):
         return False
     if row.at_least == (0, 0):

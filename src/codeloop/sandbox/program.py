@@ -49,9 +49,9 @@ def steps(row: Language, code: str, limits: ExecutionLimits) -> Iterator[Step]:
     yield _step(row, row.run, (source, main, saved), limits)
 
 
-def sql_step(limits: ExecutionLimits) -> Step:
+def sql_step(language: str, limits: ExecutionLimits) -> Step:
     """Return the step that runs statements in the sandbox's own interpreter."""
-    return Step({"mode": "sql"}, limits)
+    return Step({"mode": "sql", "engine": language}, limits)
 
 
 def judge_step(step: Step, row: Language | None, result: ExecutionResult) -> ExecutionResult:

@@ -147,7 +147,10 @@ class Runner:
     def run_steps(self, code: str, language: str, limits: ExecutionLimits, stdin: bytes) -> Events:
         """Compile the code, if its language wants that, and run it if that went well."""
         row = self._find_languages().get(language)
-        plan = [sql_step(limits)] if row is None else steps(row, code, limits)
+        if row is None or row.module:
+            plan = iter([sql_step(language, limits)])
+        else:
+            plan = steps(row, code, limits)
         late: list[OutputChunk | InputRequested] = []
         for step in plan:
             events = self.run(code, limits, stdin, step)

@@ -109,7 +109,7 @@ class Sandbox:
 
     def _find_languages(self) -> dict[str, Language]:
         if self._languages is None:  # two threads may both look: they find the same
-            self._languages = find_languages()
+            self._languages = find_languages(self._lent[0])
         return self._languages
 
     def _open_slot(self, limits: ExecutionLimits) -> Slot:

@@ -190,3 +190,20 @@ def test_of_a_large_table_the_head_is_shown_with_the_shape_of_the_whole(
     found = table(science, "pd.DataFrame(np.ones((100_000, 80)))")
     assert found["shape"] == [100_000, 80]
     assert (len(found["data"]), len(found["data"][0])) == (100, 51)
+
+
+def test_duckdb_reads_the_files_of_the_session(science: SandboxSession) -> None:
+    run(science, "open('t.csv', 'w').write('kind,n\\na,1\\nb,2\\na,3\\n')")
+    query = "select kind, sum(n) as total from 't.csv' group by all order by kind"
+    *_, made = science.run(f"create table sums as {query};\n{query};", language="duckdb")
+    assert isinstance(made, ExecutionResult)
+    assert made.stdout.text == (
+        "| kind | total |\n| ---- | ----- |\n| a    | 4     |\n| b    | 2     |\n"
+    ), made.stderr.text
+    *_, kept = science.run("select count(*) as n from sums", language="duckdb")
+    assert isinstance(kept, ExecutionResult)
+    assert kept.stdout.text == "| n   |\n| --- |\n| 2   |\n"
+    *_, failed = science.run("select 1;\n\nselect x from nowhere;", language="duckdb")
+    assert isinstance(failed, ExecutionResult)
+    assert failed.status is Status.ERROR
+    assert failed.stderr.text.startswith("line 3: CatalogException: ")

@@ -56,7 +56,7 @@ def prepare(request: wire.Message, descriptors: list[int], walls: Walls) -> Prog
     if request["mode"] in {"tester", "nursery"}:
         return resident.prepare(code, link, forks=request["mode"] == "nursery", proc=proc)
     if request["mode"] == "sql":
-        return sql.prepare(code)
+        return sql.prepare(code, request["engine"])
     if request["mode"] == "script":
         return script.prepare(code, link, starter, asks=bool(request["interactive"]))
     return cells.prepare(link, asks=bool(request["interactive"]))

@@ -4,74 +4,102 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import Any, NamedTuple
 
 from codeloop.sandbox.jail import root
 
-if TYPE_CHECKING:
-    import sqlite3
-
+# The columns with which DuckDB answers what is no query.
+_NOTHING_TO_SHOW: tuple[list[str], ...] = ([], ["Count"], ["Success"])
 _FLUSH_ROWS = 1000
 _WIDEST = 60
 _WIDTHS_FROM = 1000  # rows that a table's columns are measured by
 
 
-def prepare(code: bytes) -> Callable[[], object]:
+class Engine(NamedTuple):
+    """What runs statements."""
+
+    split: Callable[[str], Iterator[str]]  # into statements that make up the whole
+    execute: Callable[[str], Any]  # returns a cursor, or None where there is nothing to show
+    close: Callable[[], None]
+    errors: tuple[type[Exception], ...]
+
+
+def prepare(code: bytes, engine: str) -> Callable[[], object]:
     """Return the program that runs the statements."""
-    return partial(_run, code.decode("utf-8", "replace"))
+    opened = {"sql": _sqlite, "duckdb": _duckdb}[engine]
+    return partial(_run, code.decode("utf-8", "replace"), opened)
 
 
-def _run(code: str) -> None:
-    import sqlite3  # noqa: PLC0415  not for the programs that do without
-
-    status = 0
-    database = sqlite3.connect(f"{root.work()}/main.db", isolation_level=None)
+def _run(code: str, open_engine: Callable[[], Engine]) -> None:
+    engine = open_engine()
+    line, status = 1, 0
     try:
-        for line, statement in _statements(code, sqlite3.complete_statement):
-            status = _execute(database, line, statement)
-            if status:
-                break
+        for line, statement in _with_lines(code, engine.split(code)):  # noqa: B007  for the error
+            rows = engine.execute(statement)
+            if rows is not None:
+                _print_table([column[0] for column in rows.description], rows)
+    except engine.errors as error:
+        sys.stdout.flush()
+        sys.stderr.write(f"line {line}: {type(error).__name__}: {error}\n")
+        status = 1
     finally:
-        database.close()
+        engine.close()
         sys.stdout.flush()
         sys.stderr.flush()
     os._exit(status)
 
 
-def _statements(code: str, is_complete: Callable[[str], bool]) -> Iterator[tuple[int, str]]:
+def _with_lines(code: str, statements: Iterator[str]) -> Iterator[tuple[int, str]]:
     """Yield each statement with the line that it begins on."""
-    begin = at = 0
-    while (end := code.find(";", at)) >= 0:
-        at = end + 1
-        if is_complete(code[begin:at]):
-            yield _with_line(code, begin, at)
-            begin = at
-    if code[begin:].strip():
-        yield _with_line(code, begin, len(code))
+    at = 0
+    for statement in statements:
+        begin = max(at, code.find(statement.strip(), at))
+        at = begin + len(statement.strip())
+        yield code.count("\n", 0, begin) + 1, statement
 
 
-def _with_line(code: str, begin: int, end: int) -> tuple[int, str]:
-    text = code[begin:end]
-    blank = len(text) - len(text.lstrip())
-    return code.count("\n", 0, begin + blank) + 1, text
+def _sqlite() -> Engine:
+    import sqlite3  # noqa: PLC0415  not for the programs that do without
 
+    database = sqlite3.connect(f"{root.work()}/main.db", isolation_level=None)
 
-def _execute(database: "sqlite3.Connection", line: int, statement: str) -> int:
-    """Run one statement and print its rows; return the exit status that it leads to."""
-    import sqlite3  # noqa: PLC0415
+    def split(code: str) -> Iterator[str]:
+        begin = at = 0
+        while (end := code.find(";", at)) >= 0:
+            at = end + 1
+            if sqlite3.complete_statement(code[begin:at]):
+                yield code[begin:at]
+                begin = at
+        if code[begin:].strip():
+            yield code[begin:]
 
-    try:
+    def execute(statement: str) -> Any:
         rows = database.execute(statement)
-        if rows.description is not None:
-            _print_table([column[0] for column in rows.description], rows)
-    except (sqlite3.Error, sqlite3.Warning) as error:
-        sys.stdout.flush()
-        sys.stderr.write(f"line {line}: {type(error).__name__}: {error}\n")
-        return 1
-    return 0
+        return None if rows.description is None else rows
+
+    return Engine(split, execute, database.close, (sqlite3.Error, sqlite3.Warning))
 
 
-def _print_table(names: list[str], rows: "sqlite3.Cursor") -> None:
+def _duckdb() -> Engine:
+    duckdb = import_module("duckdb")  # one of the guest's packages, and none of ours
+    settings = {"threads": 1, "autoinstall_known_extensions": False}  # there is no network
+    database = duckdb.connect(f"{root.work()}/main.duckdb", config=settings)
+
+    def split(code: str) -> Iterator[str]:
+        return (statement.query for statement in database.extract_statements(code))
+
+    def execute(statement: str) -> Any:
+        (parsed,) = database.extract_statements(statement)
+        rows = database.execute(parsed)
+        asks = parsed.expected_result_type[0] is duckdb.ExpectedResultType.QUERY_RESULT
+        names = [column[0] for column in rows.description or ()]
+        return rows if asks or names not in _NOTHING_TO_SHOW else None
+
+    return Engine(split, execute, database.close, (duckdb.Error,))
+
+
+def _print_table(names: list[str], rows: Any) -> None:
     """Print a table as Markdown has it; the widths are those of its first rows."""
     first = [[_text(value) for value in row] for row in rows.fetchmany(_WIDTHS_FROM)]
     widths = [
