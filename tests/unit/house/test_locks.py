@@ -12,7 +12,8 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[3]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 GROUPS = PROJECT["dependency-groups"]
-CORE = [*PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"]["local"]]
+EXTRAS = PROJECT["project"]["optional-dependencies"]
+CORE = [*PROJECT["project"]["dependencies"], *EXTRAS["local"], *EXTRAS["web"]]
 DEV = [each for name in ("test", "check", "docs", "build", "lock") for each in GROUPS[name]]
 LOCKS = {"run": [*CORE, *GROUPS["build"]], "dev": [*CORE, *DEV], "guest": GROUPS["guest"]}
 

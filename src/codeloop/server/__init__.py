@@ -1,0 +1,1 @@
+"""What codeloop offers over HTTP."""

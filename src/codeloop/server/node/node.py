@@ -1,0 +1,113 @@
+"""A node's inside: the pool, the work that waits for it, and what is known of earlier orders."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from functools import partial
+from typing import Protocol, TypeVar
+
+from starlette.exceptions import HTTPException
+
+from codeloop.core.errors import SandboxError
+from codeloop.core.execution import ExecutionResult, Status
+from codeloop.sandbox.pool import Program
+from codeloop.sandbox.remote.wire import Order
+from codeloop.server.node.backlog import Backlog
+from codeloop.server.node.kept import Kept, Run
+from codeloop.server.node.metrics import Metrics
+
+RETRY = {"Retry-After": "1"}
+
+_T = TypeVar("_T")
+
+
+class Runner(Protocol):
+    """What a node needs of a pool."""
+
+    def run(self, program: Program) -> ExecutionResult: ...
+
+
+class Node:
+    """What the requests to a node share. All but `run` belongs to the event loop's thread."""
+
+    def __init__(self, pool: Runner, *, slots: int, room: int) -> None:
+        self.metrics = Metrics([str(status) for status in Status])
+        self.backlog = Backlog(self.metrics, threads=slots, room=room)
+        self.kept = Kept()
+        self.draining = False
+        self.requests = 0  # that wait for work of theirs
+        self._pool = pool
+
+    def run(self, program: Program, *, form: str) -> ExecutionResult:
+        """Run a program on the pool, and count it.
+
+        Raises:
+            SandboxError: the pool failed.
+        """
+        try:
+            result = self._pool.run(program)
+        except SandboxError:
+            self.metrics.broken.add(form)
+            raise
+        self.metrics.runs.add(str(result.status))
+        self.metrics.run_s.observe(result.wall_s)
+        return result
+
+    def put(self, pieces: Sequence[Callable[[], _T]], *, full: int) -> list["Future[_T]"]:
+        """Put work into the backlog: all of it or none.
+
+        Raises:
+            HTTPException: with status `full` there is no room; with 503 the node is draining.
+        """
+        if self.draining:
+            self.metrics.refused.add("draining")
+            raise HTTPException(503, "this node is draining", RETRY)
+        if len(pieces) > self.backlog.room + self.backlog.threads:
+            self.metrics.refused.add("size")
+            raise HTTPException(413, f"at most {self.backlog.room + self.backlog.threads} at once")
+        futures = self.backlog.put(pieces)
+        if futures is None:
+            self.metrics.refused.add("full")
+            raise HTTPException(full, "too much is waiting already", RETRY)
+        return futures
+
+    def begin(self, orders: Sequence[Order]) -> list[Run]:
+        """Return the run of each order, begun now or known from before: of all, or of none.
+
+        Raises:
+            HTTPException: an id belongs to another program, or the backlog does not take them.
+        """
+        found: dict[str, Run] = {}
+        try:
+            for order in orders:
+                run = self.kept.find(order)
+                if run is not None:
+                    found[order.id] = run
+            new = [order for order in orders if order.id not in found]
+            begun = self.put([partial(self.run, each.program, form="own") for each in new], full=429)
+        except (ValueError, HTTPException) as error:
+            for order in orders:
+                if order.id in found:
+                    self.kept.let_go(order, found[order.id])
+            if isinstance(error, ValueError):
+                raise HTTPException(409, str(error)) from error
+            raise
+        self.metrics.repeated.add("own", len(found))
+        for order, run in zip(new, begun, strict=True):
+            self.kept.keep(order, run)
+            found[order.id] = run
+        return [found[order.id] for order in orders]
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Count a request as one that has to be answered before the node may end."""
+        self.requests += 1
+        try:
+            yield
+        finally:
+            self.requests -= 1
+
+    def drain(self) -> None:
+        """Refuse what is new from now on, and hand back orders that have not begun."""
+        self.draining = True
+        self.kept.drop_waiting()
