@@ -1,6 +1,7 @@
 """A node with a pool of fakes that listens on loopback, for tests of both sides of the wire."""
 
 import json
+import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -61,13 +62,17 @@ class Served:
         server = self.service._server
         loop = server.servers[0].get_loop()
 
-        def cut() -> None:
-            for each in server.servers:
-                each.close()
-            for connection in list(server.server_state.connections):
-                connection.transport.abort()  # type: ignore[union-attr]
+        def hush() -> None:
+            loop.remove_reader(self.service._listener)
+            self.service._listener.shutdown(socket.SHUT_RDWR)
+            cut()
 
-        loop.call_soon_threadsafe(cut)
+        def cut() -> None:
+            for connection in list(server.server_state.connections):
+                connection.transport.abort()
+            loop.call_later(0.01, cut)  # what was just accepted is not in the list yet
+
+        loop.call_soon_threadsafe(hush)
 
     def close(self) -> None:
         self.pool.gate.set()

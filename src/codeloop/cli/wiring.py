@@ -48,18 +48,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     model.add_argument("--temperature", type=float, default=0.0, help="default: 0, greedy")
     model.add_argument("--seed", type=int, help="of the sampling")
-    model.add_argument("--max-tokens", type=_positive, default=1024, help="of a reply")
+    model.add_argument("--max-tokens", type=positive, default=1024, help="of a reply")
     loop = parser.add_argument_group("limits of the loop")
-    loop.add_argument("--turns", type=_positive, default=4, help="model replies (default: 4)")
+    loop.add_argument("--turns", type=positive, default=4, help="model replies (default: 4)")
     loop.add_argument("--seconds", type=float, default=600.0, help="default: 600")
-    loop.add_argument("--tokens", type=_positive, help="of all prompts and replies together")
+    loop.add_argument("--tokens", type=positive, help="of all prompts and replies together")
     loop.add_argument(
         "--explain",
         action="store_true",
         help="show the model the output of code that ran well, and let it answer in words",
     )
     loop.add_argument("--wall-s", type=float, default=60.0, help="seconds a run may take")
-    loop.add_argument("--memory-mb", type=_positive, default=1024, help="a run may use")
+    loop.add_argument("--memory-mb", type=positive, default=1024, help="a run may use")
     add_isolation(parser)
 
 
@@ -227,7 +227,8 @@ def existing_file(text: str) -> Path:
     return path
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """Return a number of 1 or more; for `type=` of a flag."""
     number = int(text)
     if number < 1:
         msg = f"should be 1 or more, not {number}"

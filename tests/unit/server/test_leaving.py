@@ -50,7 +50,7 @@ def test_what_ran_for_a_client_that_went_is_there_when_it_comes_back(
     )
     assert served.pool.begun.acquire(timeout=60)
     sock.close()
-    wait_for(lambda: served.node.requests == 0)
+    wait_for(served.node.idle.is_set)
     served.pool.gate.set()
     assert served.order(("a", "1"))["a"].result is not None
     assert len(served.pool.ran) == 1

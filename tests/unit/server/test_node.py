@@ -134,4 +134,3 @@ def test_a_body_with_a_fault_is_refused(serve: Serve, body: bytes, text: str) ->
 
 def test_an_empty_body_is_an_empty_batch(serve: Serve) -> None:
     assert serve().order() == {}
-

@@ -66,6 +66,7 @@ class Link:
             retries=False,
         )
         self._open: set[BaseHTTPResponse] = set()
+        self._closed = False
 
     def look(self) -> Size:
         """Return the size of the node, which is well.
@@ -108,6 +109,7 @@ class Link:
 
     def close(self) -> None:
         """Cut all connections; whoever still reads from one sees its end."""
+        self._closed = True
         for response in list(self._open):
             if isinstance(response, HTTPResponse):
                 with suppress(Exception):  # it has ended meanwhile
@@ -135,6 +137,9 @@ class Link:
             raise SandboxError(msg) from error
         self._open.add(response)
         try:
+            if self._closed:  # it came after `close` had looked
+                msg = f"the connections to node {self.name} are closed"
+                raise SandboxError(msg)
             yield response
         finally:
             self._open.discard(response)

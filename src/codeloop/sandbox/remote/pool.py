@@ -62,7 +62,8 @@ class RemotePool:
         self._count = 0
         for node in self._nodes:
             self._look(node)
-        self._require_one()
+        if not self.slots:
+            raise SandboxError(self._obituary())
         self._lanes = [
             threading.Thread(target=self._work, args=(node,), name="lane", daemon=True)
             for node in self._nodes
@@ -227,6 +228,7 @@ class RemotePool:
             self._bury(node, f"node {node.link.name} is draining")
         else:
             task.lose(f"node {node.link.name}: {answer.broken}")
+            self._look(node)  # it says itself when it is no good any more
 
     def _give_back(self, tasks: dict[str, _Task], failure: str) -> None:
         """Put programs without a result back to the front, for whichever node comes first."""

@@ -1,4 +1,4 @@
-"""What crosses between a node and its client: one JSON object a line, for a program or an answer."""
+"""What crosses between a node and its client: a line of JSON for each program and each answer."""
 
 import base64
 import binascii

@@ -1,6 +1,5 @@
 """The ASGI application of a node: its own form of orders, its health, its counts."""
 
-import json
 from dataclasses import fields
 from importlib import metadata
 
@@ -41,14 +40,14 @@ def make_app(node: Node, *, token: str = "", hosts: frozenset[str] = frozenset()
 
     async def tell_health(_: Request) -> Response:
         facts = {
-            "status": "draining" if node.draining else "ok",
+            "status": node.state,
             "version": metadata.version("codeloop"),
             "slots": node.backlog.threads,
             "room": node.backlog.room,
             "running": node.backlog.running,
             "waiting": node.backlog.waiting,
         }
-        return JSONResponse(facts, 503 if node.draining else 200)
+        return JSONResponse(facts, 200 if node.state == "ok" else 503)
 
     async def tell_counts(_: Request) -> Response:
         backlog = node.backlog

@@ -1,5 +1,6 @@
 """A node's inside: the pool, the work that waits for it, and what is known of earlier orders."""
 
+import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from codeloop.server.node.kept import Kept, Run
 from codeloop.server.node.metrics import Metrics
 
 RETRY = {"Retry-After": "1"}
+_MOST_BROKEN = 8  # runs in a row that our sandbox fails, before the node is not well
 
 _T = TypeVar("_T")
 
@@ -35,8 +37,18 @@ class Node:
         self.backlog = Backlog(self.metrics, threads=slots, room=room)
         self.kept = Kept()
         self.draining = False
-        self.requests = 0  # that wait for work of theirs
+        self.idle = asyncio.Event()  # no request waits for work of its own
+        self.idle.set()
+        self._requests = 0
+        self._broken_in_a_row = 0
         self._pool = pool
+
+    @property
+    def state(self) -> str:
+        """`ok`; or `draining`; or `broken`, if its sandbox fails run after run."""
+        if self.draining:
+            return "draining"
+        return "broken" if self._broken_in_a_row >= _MOST_BROKEN else "ok"
 
     def run(self, program: Program, *, form: str) -> ExecutionResult:
         """Run a program on the pool, and count it.
@@ -48,20 +60,24 @@ class Node:
             result = self._pool.run(program)
         except SandboxError:
             self.metrics.broken.add(form)
+            self._broken_in_a_row += 1
             raise
+        self._broken_in_a_row = 0
         self.metrics.runs.add(str(result.status))
         self.metrics.run_s.observe(result.wall_s)
         return result
 
-    def put(self, pieces: Sequence[Callable[[], _T]], *, full: int) -> list["Future[_T]"]:
+    def put(
+        self, pieces: Sequence[Callable[[], _T]], *, full: int = 429, draining: int = 503
+    ) -> list["Future[_T]"]:
         """Put work into the backlog: all of it or none.
 
         Raises:
-            HTTPException: with status `full` there is no room; with 503 the node is draining.
+            HTTPException: with status `full` there is no room; with `draining`, no more is taken.
         """
         if self.draining:
             self.metrics.refused.add("draining")
-            raise HTTPException(503, "this node is draining", RETRY)
+            raise HTTPException(draining, "this node is draining", RETRY)
         if len(pieces) > self.backlog.room + self.backlog.threads:
             self.metrics.refused.add("size")
             raise HTTPException(413, f"at most {self.backlog.room + self.backlog.threads} at once")
@@ -84,7 +100,7 @@ class Node:
                 if run is not None:
                     found[order.id] = run
             new = [order for order in orders if order.id not in found]
-            begun = self.put([partial(self.run, each.program, form="own") for each in new], full=429)
+            begun = self.put([partial(self.run, each.program, form="own") for each in new])
         except (ValueError, HTTPException) as error:
             for order in orders:
                 if order.id in found:
@@ -101,11 +117,14 @@ class Node:
     @contextmanager
     def at_work(self) -> Iterator[None]:
         """Count a request as one that has to be answered before the node may end."""
-        self.requests += 1
+        self._requests += 1
+        self.idle.clear()
         try:
             yield
         finally:
-            self.requests -= 1
+            self._requests -= 1
+            if not self._requests:
+                self.idle.set()
 
     def drain(self) -> None:
         """Refuse what is new from now on, and hand back orders that have not begun."""

@@ -19,13 +19,13 @@ _POLL_S = 0.02
 
 
 class Service:
-    """Serves a node. Signals are left to the main thread, which calls `stop`."""
+    """Serves a node in a thread of its own, so that signals are left to the main thread."""
 
     def __init__(self, app: ASGIApp, node: Node, listener: socket.socket) -> None:
         self.port: int = listener.getsockname()[1]
         self._node = node
         self._listener = listener
-        self._stop: Callable[[], object] = lambda: None
+        self._drain: Callable[[], object] = lambda: None
         self._ready = threading.Event()
         self._server = uvicorn.Server(
             uvicorn.Config(
@@ -53,12 +53,20 @@ class Service:
             msg = "the HTTP server did not start"
             raise SandboxError(msg)
 
-    def stop(self) -> None:
-        """Refuse new work; return when what is running has been answered and the port is closed."""
-        with suppress(RuntimeError):  # the loop is closed: it has stopped already
-            self._stop()
+    def drain(self) -> None:
+        """Begin to end: refuse new work, answer what runs; may be called by a signal handler."""
+        with suppress(RuntimeError):  # the loop is closed: it has ended already
+            self._drain()
+
+    def wait(self) -> None:
+        """Return when the node has drained and its port is closed."""
         self._thread.join()
         self._node.backlog.close()
+
+    def stop(self) -> None:
+        """Drain, and wait until that is done."""
+        self.drain()
+        self.wait()
 
     def _run(self) -> None:
         try:
@@ -68,16 +76,15 @@ class Service:
 
     async def _serve(self) -> None:
         loop, stopping = asyncio.get_running_loop(), asyncio.Event()
-        self._stop = lambda: loop.call_soon_threadsafe(stopping.set)
+        self._drain = lambda: loop.call_soon_threadsafe(stopping.set)
         serving = asyncio.create_task(self._server.serve(sockets=[self._listener]))
-        while not (self._server.started or serving.done()):
+        while not (self._server.started or serving.done()):  # noqa: ASYNC110  uvicorn has no event
             await asyncio.sleep(_POLL_S)
         self._ready.set()
         stopped = asyncio.create_task(stopping.wait())
         await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
         self._node.drain()
-        while self._node.requests:
-            await asyncio.sleep(_POLL_S)
+        await self._node.idle.wait()
         self._server.should_exit = True
         await serving
 

@@ -53,7 +53,7 @@ RESULTS = st.builds(
     SECONDS,
     SIZES,
 )
-ANSWERS = st.builds(Answer, IDS, st.none() | RESULTS, TEXTS, st.booleans())
+ANSWERS = st.builds(Answer, IDS, st.none() | RESULTS, TEXTS, TEXTS, st.booleans())
 
 
 @given(st.builds(Order, IDS, PROGRAMS))
