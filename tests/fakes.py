@@ -51,7 +51,8 @@ class ScriptedSession:
         finally:
             self.closed_runs += 1
 
-    def interrupt(self) -> None: ...
+    def interrupt(self) -> bool:
+        return False
 
     def send_input(self, line: str | None) -> None: ...
 

@@ -1,6 +1,7 @@
 """The chat at a real terminal: typed to and read from, with ^C at bad moments."""
 
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -104,6 +105,55 @@ def test_commands_work_and_mistakes_are_one_line(
             say(child, typed)
             child.expect_exact(shown)
     assert saved.read_text(encoding="utf-8").count("\n") == 1
+
+
+MADE = """```python
+import os
+table = [1, 2]
+os.mkdir('out')
+open('out/my report.txt', 'w').write('all well')
+table.append(3)
+print('made')
+```"""
+
+
+def test_what_the_code_made_is_shown_and_saved(
+    terminal: Terminal, scripted: Scripted, tmp_path: Path
+) -> None:
+    saved = tmp_path / "kept.txt"
+    with chatting(terminal, scripted([MADE])) as child:
+        for typed, shown in [
+            ("/vars", "no name a value"),
+            ("/files", "no files"),
+            ("/figure", "no figure was shown"),
+            ("make", "answered"),
+            ("/vars", "[1, 2, 3]"),
+            ("/files", "out/my report.txt"),
+            ("/get", "/get NAME [PATH]"),
+            ("/get 'open", "/get NAME [PATH]"),
+            ("/get nothing", "nothing: cannot be taken"),
+            (f"/get 'out/my report.txt' {saved}", "saved to"),
+            (f"/get 'out/my report.txt' {saved}", "File exists"),
+            ("/replay", "1 cells ran again, 0 otherwise"),
+            ("/vars", "[1, 2, 3]"),
+        ]:
+            say(child, typed)
+            child.expect_exact(shown)
+    assert saved.read_text(encoding="utf-8") == "all well"
+
+
+def test_ctrl_c_stops_a_replay(terminal: Terminal, scripted: Scripted) -> None:
+    slow = "```python\nimport time\nprint('slowly')\ntime.sleep(1)\nprint('done')\n```"
+    with chatting(terminal, scripted([slow])) as child:
+        say(child, "sleep")
+        child.expect("answered")
+        say(child, "/replay")
+        child.expect_exact("/replay")
+        time.sleep(0.5)
+        child.sendcontrol("c")
+        child.expect("0 cells ran again|stopped by you")
+        say(child, "/replay")
+        child.expect("1 cells ran again, 0 otherwise")
 
 
 def test_input_of_the_code_is_asked_of_the_person(terminal: Terminal, scripted: Scripted) -> None:

@@ -137,3 +137,52 @@ def test_help_is_there_with_examples(codeloop: Run, command: str) -> None:
 
 def test_the_version_is_told(codeloop: Run) -> None:
     assert codeloop("--version").stdout.startswith("codeloop 0.")
+
+
+MAKES = """```python
+import os
+os.makedirs('deep/er')
+open('deep/er/a.txt', 'w').write('made')
+open('given.txt', 'a').write('!')
+{more}
+```"""
+
+
+def test_what_the_code_made_is_saved(codeloop: Run, scripted: Scripted, tmp_path: Path) -> None:
+    for name in ("given.txt", "left.txt"):
+        (tmp_path / name).write_text(name, encoding="utf-8")
+    given = [f"--file={tmp_path / name}" for name in ("given.txt", "left.txt")]
+    out = tmp_path / "out"
+    model = scripted([MAKES.format(more="")])
+    done = codeloop("run", "q", "--out", str(out), *given, "--model", model)
+    assert done.returncode == 0, done.stderr
+    found = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
+    assert found == {"deep/er/a.txt", "given.txt"}
+    assert (out / "given.txt").read_text(encoding="utf-8") == "given.txt!"
+    assert f"saved {out}/deep/er/a.txt" in done.stderr
+
+
+def test_code_chooses_no_file_that_is_overwritten_or_hidden(
+    codeloop: Run, scripted: Scripted, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    hostile = """
+os.symlink('/etc/passwd', 'link')
+os.makedirs('.git/hooks')
+open('.git/hooks/pre-commit', 'w').write('x')
+open('bad\\x1b[2J', 'w').write('x')
+for n in range(40):
+    open(f'hole{n}', 'wb').truncate(200 << 20)
+"""
+    words = ("run", "q", "--out", str(out), "--model", scripted([MAKES.format(more=hostile)]))
+    done = codeloop(*words)
+    assert done.returncode == 0, done.stderr
+    found = {path.name for path in out.rglob("*") if path.is_file()}
+    assert (
+        {"a.txt", "given.txt"} <= found <= {"a.txt", "given.txt", *(f"hole{n}" for n in range(40))}
+    )
+    assert sum(path.stat().st_size for path in out.rglob("*")) <= 300 << 20
+    assert "\x1b" not in done.stderr
+    again = codeloop(*words)
+    assert again.returncode == 2
+    assert "not empty" in again.stderr

@@ -1,6 +1,7 @@
 """`codeloop chat`: an interpreter at the terminal."""
 
 import argparse
+import shlex
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
@@ -8,10 +9,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from codeloop.cli import wiring
+from codeloop.cli import bring, wiring
+from codeloop.cli.terminal import clean
 from codeloop.core.dialogue import Dialogue, Feedback, Source
 from codeloop.core.errors import CodeloopError, ConfigError
-from codeloop.core.events import DialogueDone, TurnDone
+from codeloop.core.events import DialogueDone, ExecutionDone, TurnDone
 
 if TYPE_CHECKING:
     from codeloop.cli.view import View
@@ -23,6 +25,11 @@ Type a request; Enter sends it, Esc Enter or Alt+Enter begins a new line.
 ^C interrupts running code (its variables stay), and else the model's reply; ^D leaves.
 
   /file PATH     put a file into the work directory of the code
+  /files         what lies in the work directory
+  /get NAME [PATH]   save a file of the work directory, where there is none
+  /figure [PATH]     save the figures that were shown last
+  /vars          what the code's names stand for
+  /replay        run the session's code again, in an empty session: for when its process died
   /model NAME    go on with another model
   /turns N       let the model try up to N times for a request
   /save FILE     append the dialogue to a JSON Lines file
@@ -110,6 +117,7 @@ class _Chat:
         )
         self._keyboard = wiring.Keyboard(self._session)
         self._files: list[Path] = []
+        self._figures: list[bytes] = []  # shown last
         self._dialogue: Dialogue | None = None
 
     def greet(self) -> None:
@@ -159,6 +167,8 @@ class _Chat:
                     match event:
                         case TurnDone(dialogue=dialogue) | DialogueDone(dialogue=dialogue):
                             self._dialogue = dialogue
+                        case ExecutionDone(result=result):
+                            self._figures = bring.figures(result) or self._figures
                         case _:
                             pass
         except KeyboardInterrupt:
@@ -172,6 +182,66 @@ class _Chat:
         self._session.put_file(file)
         self._files.append(file)
         self.view.note(f"{file.name} lies in the work directory of the code")
+
+    def list_files(self, _: str) -> None:
+        files = self._session.list_files()
+        if not files:
+            self.view.note("the work directory has no files")
+            return
+        self.view.table(("file", "bytes"), [(file.path, f"{file.size_bytes:,}") for file in files])
+
+    def get_file(self, words: str) -> None:
+        try:
+            name, *paths = shlex.split(words)
+            (path,) = paths or ["."]
+        except ValueError as error:
+            msg = "/get NAME [PATH]: a name of /files, and where to save it; quote what has spaces"
+            raise ConfigError(msg) from error
+        target = Path(path).expanduser()
+        if target.is_dir():
+            target /= Path(name).name
+        bring.save_new(target, self._session.get_file(name))
+        self.view.note(f"saved to {target}")
+
+    def save_figures(self, path: str) -> None:
+        if not self._figures:
+            msg = "no figure was shown yet"
+            raise ConfigError(msg)
+        for image in self._figures:
+            target = bring.free_name(Path(path or "figure.png").expanduser())
+            bring.save_new(target, image)
+            self.view.note(f"saved to {target}")
+
+    def list_variables(self, _: str) -> None:
+        variables = self._session.variables()
+        if not variables:
+            self.view.note("the code has given no name a value")
+            return
+        self.view.table(
+            ("name", "type", "shape", "bytes", "value"),
+            [
+                (
+                    each.name,
+                    each.type,
+                    " x ".join(map(str, each.shape)),
+                    f"{each.size_bytes:,}",
+                    each.value,
+                )
+                for each in variables
+            ],
+        )
+
+    def replay(self, _: str) -> None:
+        try:
+            with self._keyboard.watching(running=True):
+                done = self._session.replay()
+        except KeyboardInterrupt:
+            self.view.note("\n[stopped by you]")
+            return
+        for each in done.differences:
+            self.view.note(f"cell {each.cell} was {clean(each.before)}\n  now {clean(each.now)}")
+        ending = "" if done.complete else "; the next one was stopped, or ended its process"
+        self.view.note(f"{done.cells} cells ran again, {len(done.differences)} otherwise{ending}")
 
     def use_model(self, name: str) -> None:
         with ExitStack() as fresh:
@@ -214,6 +284,11 @@ class _Chat:
 _COMMANDS: Mapping[str, Callable[[_Chat, str], None]] = MappingProxyType(
     {
         "file": _Chat.add_file,
+        "files": _Chat.list_files,
+        "get": _Chat.get_file,
+        "figure": _Chat.save_figures,
+        "vars": _Chat.list_variables,
+        "replay": _Chat.replay,
         "model": _Chat.use_model,
         "turns": _Chat.set_turns,
         "save": _Chat.save,

@@ -4,11 +4,19 @@ import argparse
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from codeloop.cli import wiring
+from codeloop.cli import bring, wiring
+from codeloop.cli.terminal import clean
 from codeloop.core.dialogue import Dialogue
 from codeloop.core.errors import ConfigError
 from codeloop.core.events import DialogueDone, EndReason
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from codeloop.core.execution import WorkFile
+    from codeloop.sandbox import SandboxSession
 
 _EPILOG = """\
 exit status:
@@ -20,6 +28,7 @@ exit status:
 examples:
   codeloop run "Compute the first 20 primes and verify each one by trial division"
   codeloop run "Which month was the wettest?" --file weather.csv
+  codeloop run "Plot its temperatures." --file weather.csv --out plots
   codeloop run "..." --base-url http://127.0.0.1:8000/v1 --model my-model --json
   echo "What is 2**100?" | codeloop run -
 """
@@ -45,6 +54,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="put a file into the work directory of the code; may be given again",
     )
     parser.add_argument("--save", metavar="FILE", type=Path, help="append the dialogue (JSONL)")
+    parser.add_argument(
+        "--out", metavar="DIR", type=Path, help="save what the code made, files and figures, here"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object, no progress")
     wiring.add_options(parser)
 
@@ -54,6 +66,8 @@ def main(args: argparse.Namespace) -> int:
     from codeloop.loop.opening import ask
 
     dialogue = ask(_query(args.query), args.files)
+    if args.out is not None:
+        bring.empty_folder(args.out)
     done = _refine(args, dialogue)
     if args.save is not None:
         records.append(args.save, [done.dialogue])
@@ -88,6 +102,7 @@ def _refine(args: argparse.Namespace, dialogue: Dialogue) -> DialogueDone:
         wiring.open_model(args.model, args.base_url) as model,
     ):
         keyboard = wiring.Keyboard(session)
+        before = session.list_files() if args.out else ()
         critics = [ExecutionCritic(on_success=args.explain)]
         events = refine(
             dialogue, model, session, critics, limits=limits, sampling=wiring.sampling(args)
@@ -98,9 +113,23 @@ def _refine(args: argparse.Namespace, dialogue: Dialogue) -> DialogueDone:
                     view.show(event)
                 keyboard.follow(event)
                 if isinstance(event, DialogueDone):
+                    _bring(args.out, session, before, event.dialogue)
                     return event
     msg = "the loop ended without a last event"
     raise AssertionError(msg)
+
+
+def _bring(
+    folder: Path | None,
+    session: "SandboxSession",
+    before: "Sequence[WorkFile]",
+    dialogue: Dialogue,
+) -> None:
+    """Save what the code has made, if that is wanted, and say so."""
+    if folder is not None:
+        results = [result for turn in dialogue.turns for result in turn.results]
+        for line in bring.bring_all(session, before, results, folder):
+            print(clean(line), file=sys.stderr)
 
 
 def _as_json(done: DialogueDone) -> str:

@@ -1,9 +1,11 @@
 """Print the events of the loop for a person."""
 
 import sys
+from collections.abc import Sequence
 from typing import TextIO
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from codeloop.cli.terminal import Cleaner, clean
@@ -86,6 +88,14 @@ class View:
     def note(self, text: str) -> None:
         """Print a line that is ours, not the model's."""
         self._line(text, "dim")
+
+    def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Print a table of what a guest says: each cell in one line, in plain text."""
+        self._line()
+        table = Table(*heads, box=None, header_style="dim")
+        for row in rows:
+            table.add_row(*(Text(" ".join(clean(cell).split())) for cell in row))
+        self._console.print(table)
 
     def _result(self, result: ExecutionResult) -> None:
         for display in result.displays:

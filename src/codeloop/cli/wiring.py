@@ -178,9 +178,10 @@ class Keyboard:
         self._running = False
 
     @contextmanager
-    def watching(self) -> Iterator[None]:
-        """Handle ^C this way within the block."""
+    def watching(self, *, running: bool = False) -> Iterator[None]:
+        """Handle ^C this way within the block; code may be running from its start."""
         before = signal.signal(signal.SIGINT, self._stop)
+        self._running = running
         try:
             yield
         finally:
@@ -215,7 +216,8 @@ class Keyboard:
         if not self._running:
             raise KeyboardInterrupt
         self._running = False
-        self._session.interrupt()
+        if not self._session.interrupt():  # it has not quite begun, or has just ended
+            raise KeyboardInterrupt
 
 
 def existing_file(text: str) -> Path:

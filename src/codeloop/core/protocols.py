@@ -99,8 +99,11 @@ class Session(Protocol):
             SandboxError: the sandbox broke; the session is unusable until `restart`.
         """
 
-    def interrupt(self) -> None:
-        """Interrupt the run in progress, if any; from any thread or signal handler."""
+    def interrupt(self) -> bool:
+        """Interrupt the run in progress; return whether there is one.
+
+        It may be called from any thread or signal handler.
+        """
 
     def send_input(self, line: str | None) -> None:
         """Answer an `InputRequested`; None means end of input."""

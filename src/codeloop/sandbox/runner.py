@@ -106,6 +106,15 @@ class Runner:
         self.lines.append(line)
         self.wake_up(LINE)
 
+    def forget_wakes(self) -> bool:
+        """Drop interrupts and lines that no run has taken; return whether one was an interrupt."""
+        self.lines.clear()
+        waiting = b""
+        with contextlib.suppress(OSError):  # there is no more, or it is closed
+            while data := self.held.wake.recv(4096):
+                waiting += data
+        return INTERRUPT in waiting
+
     def open_beside(self) -> "Runner":
         """Return a one-shot runner on this one's disk: its programs cannot reach our kernel."""
         ours = self.slot
@@ -185,6 +194,7 @@ class Runner:
 
     def ask_kernel(self, request: wire.Message, limits: ExecutionLimits) -> Facts:
         """Have the kernel answer something that is no cell."""
+        self.forget_wakes()
         asking = self._watch(lambda slot: self._begin_cell(slot, request, limits))
         while True:
             try:
@@ -200,7 +210,6 @@ class Runner:
         run: Run | None = None
         try:
             self._bury_dead_guest(slot)
-            self._forget_wakes()
             run, progress = begin(slot)
             yield from progress
             self.outlived = run.facts.ended is None
@@ -288,10 +297,3 @@ class Runner:
         """Let go of a slot that broke, unless that was done already."""
         if slot is self.held.slot:
             self.held.drop()
-
-    def _forget_wakes(self) -> None:
-        """Drop interrupts and lines that came while nothing ran."""
-        self.lines.clear()
-        with contextlib.suppress(BlockingIOError):
-            while self.held.wake.recv(4096):
-                pass

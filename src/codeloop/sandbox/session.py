@@ -93,29 +93,38 @@ class SandboxSession:
             yield ExecutionResult(Status.UNSUPPORTED, stderr=Output(hint, len(hint)))
             return
         limits = limits or self._limits
+        self._forget_wakes()
         with self._turn.take():
             self._typed = []
-            self._runner.put_bytes(files)
+            runner = self._runner
+            runner.put_bytes(files)
             if language == "python":
-                result = yield from self._runner.run(code, limits, stdin)
-                repeatable = self._stateful and self._runner.outlived
+                result = yield from runner.run(code, limits, stdin)
+                repeatable = self._stateful and runner.outlived
             else:
-                runner = self._runner
                 if self._stateful:
-                    runner = self._programs = self._programs or self._runner.open_beside()
+                    runner = self._programs = self._programs or runner.open_beside()
                 result = yield from runner.run_steps(code, language, limits, stdin)
                 repeatable = self._stateful
             if repeatable and result.status in REPEATABLE:
                 asked = Asked(code, language, limits, stdin, tuple(files))
                 self._cells.append(logged(asked, tuple(self._typed), result))
+            if runner.forget_wakes() and result.status in REPEATABLE:  # came at its very end
+                result = replace(result, status=Status.INTERRUPTED)
             self._idle_since = time.monotonic()
         yield result
 
-    def interrupt(self) -> None:
-        """Interrupt the run in progress, if any; from any thread or signal handler."""
-        self._runner.interrupt()
-        if self._programs is not None:
-            self._programs.interrupt()
+    def interrupt(self) -> bool:
+        """Interrupt the run in progress; return whether there is one.
+
+        It may be called from any thread or signal handler.
+        """
+        if not self._turn.runs:
+            return False
+        for runner in (self._runner, self._programs):
+            if runner is not None:
+                runner.interrupt()
+        return True
 
     def send_input(self, line: str | None) -> None:
         """Answer an `InputRequested`; None means end of input."""
@@ -141,14 +150,17 @@ class SandboxSession:
         wanted = self.cells if cells is None else tuple(cells)
         self.restart()
         differences: list[Difference] = []
-        for number, before in enumerate(wanted, 1):
-            self._run_again(before)
-            if len(self._cells) != number:
+        try:
+            for number, before in enumerate(wanted, 1):
+                self._run_again(before)
+                if len(self._cells) != number:
+                    return Replay(number - 1, complete=False, differences=tuple(differences))
+                difference = compare(number, before, self._cells[-1])
+                if difference is not None:
+                    differences.append(difference)
+        finally:
+            if len(self._cells) < len(wanted):
                 self._cells = list(wanted)  # for another try
-                return Replay(number - 1, complete=False, differences=tuple(differences))
-            difference = compare(number, before, self._cells[-1])
-            if difference is not None:
-                differences.append(difference)
         return Replay(len(wanted), complete=True, differences=tuple(differences))
 
     def variables(self) -> tuple[Variable, ...]:
@@ -259,6 +271,13 @@ class SandboxSession:
         """
         with self._use_slot() as slot:
             return sum(workspace.usage(slot))
+
+    def _forget_wakes(self) -> None:
+        """Drop what came too late for the run before."""
+        if not self._turn.runs:
+            for runner in (self._runner, self._programs):
+                if runner is not None:
+                    runner.forget_wakes()
 
     def _run_again(self, cell: LoggedCell) -> None:
         lines = iter(cell.lines)

@@ -90,6 +90,7 @@ def test_a_question_can_be_interrupted(sandbox: Sandbox) -> None:
     assert isinstance(next(events), InputRequested)
     session.interrupt()
     assert last(events).status is Status.INTERRUPTED
+    assert not session.interrupt()
     session.send_input("too late")
     prompts, result = answer(session, "(kept, input('again'))", "x")
     assert prompts == ["again"]
@@ -181,11 +182,24 @@ def test_a_script_can_be_interrupted(sandbox: Sandbox) -> None:
 
 def test_an_interrupt_of_nothing_does_nothing(kernel: SandboxSession) -> None:
     for _ in range(1000):
-        kernel.interrupt()
+        assert not kernel.interrupt()
     assert run(kernel, "6 * 7").displays[0].text() == "42"
     kernel.interrupt()
     time.sleep(0.05)
     assert run(kernel, "import time; time.sleep(0.2); 'slept'").displays[0].text() == "'slept'"
+
+
+def test_an_interrupt_that_comes_as_a_run_begins_is_not_lost(kernel: SandboxSession) -> None:
+    def press() -> None:
+        while not kernel.interrupt():
+            pass
+
+    for _ in range(20):
+        thread = threading.Thread(target=press)
+        thread.start()
+        assert run(kernel, "while True: pass").status is Status.INTERRUPTED
+        thread.join()
+        assert not kernel.interrupt()
 
 
 def test_an_interrupt_may_come_from_a_signal_handler(kernel: SandboxSession) -> None:
