@@ -10,7 +10,9 @@ from typing import Any
 import urllib3
 from fakes import ok
 
-from codeloop.core.execution import ExecutionResult
+from codeloop.core.errors import SandboxError
+from codeloop.core.execution import ExecutionResult, RigPrograms
+from codeloop.core.protocols import Rig
 from codeloop.sandbox.pool import Program
 from codeloop.sandbox.remote.wire import Answer, Order, decode_answer, encode_order
 from codeloop.server.node.app import make_app
@@ -37,6 +39,10 @@ class FakePool:
         if program.code in self.errors:
             raise self.errors[program.code]
         return self.results.get(program.code, ok(program.code))
+
+    def open_rig(self, programs: RigPrograms) -> Rig:
+        msg = "there are no rigs among fakes"
+        raise SandboxError(msg)
 
 
 @dataclass

@@ -56,9 +56,14 @@ class StdioCase:
 
 @dataclass(frozen=True, slots=True)
 class StdioTests:
-    """A program is run once for each case; white space at the ends of lines and text is free."""
+    """A program is run once for each case; white space at the ends of lines and text is free.
+
+    If `tolerant`, so are letter case, white space before a line, and 1e-5 of a line that is a
+    number.
+    """
 
     cases: tuple[StdioCase, ...]
+    tolerant: bool = False
 
 
 @dataclass(frozen=True, slots=True)

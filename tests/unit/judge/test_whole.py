@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,3 +33,28 @@ def test_a_wrong_line_is_seen_before_it_ends() -> None:
 def test_a_line_without_an_end_is_not_kept() -> None:
     lines = Lines("1\n")
     assert not all(lines.feed(" " * 1000) for _ in range(1000))
+
+
+@pytest.mark.parametrize(
+    ("expected", "actual", "same"),
+    [
+        ("YES\n", "yes", True),
+        ("1.0\n", "1.000001\n", True),
+        ("1.0\n", "1.0001\n", False),
+        ("a\n b\n", "\n\na\nb \n\n", True),
+        ("a\nb\n", "a\n\nb\n", False),
+        ("a\nb\n", "a\n", False),
+        ("a\n", "a\nb\n", False),
+        ("nan\n", "nan\n", True),
+        ("1\n", "x\n", False),
+        ("", "\n", True),
+        ("", "0\n", False),
+    ],
+)
+def test_a_tolerant_comparison_is_that_of_sandboxfusion(
+    expected: str, actual: str, *, same: bool
+) -> None:
+    for step in (1, 2, len(actual)):
+        lines = Lines(expected, tolerant=True)
+        going = all(lines.feed(actual[at : at + step]) for at in range(0, len(actual), step))
+        assert (going and lines.finish()) is same

@@ -1,6 +1,5 @@
 """The ASGI application of a node: its own form of orders, its health, its counts."""
 
-from dataclasses import fields
 from importlib import metadata
 
 from starlette.applications import Starlette
@@ -10,25 +9,17 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from codeloop.core.execution import MIB, ExecutionLimits
-from codeloop.sandbox.remote.wire import PATH, Order, decode_order
+from codeloop.core.execution import MIB
+from codeloop.sandbox.remote.wire import PATH
 from codeloop.server.node import metrics
 from codeloop.server.node.answers import Answers
+from codeloop.server.node.fusion.court import Court
+from codeloop.server.node.fusion.handlers import fusion_routes
 from codeloop.server.node.gate import Gate, read_body
 from codeloop.server.node.node import Node
+from codeloop.server.node.orders import parse_orders
 
 BODY_BYTES = 64 * MIB
-CEILING = ExecutionLimits(
-    cpu_s=3600.0,
-    wall_s=3600.0,
-    memory_bytes=64 * 1024 * MIB,
-    processes=4096,
-    disk_bytes=16 * 1024 * MIB,
-    files=1_000_000,
-    open_files=65_536,
-    output_bytes=16 * MIB,
-    output_stop_bytes=1024 * MIB,
-)
 
 
 def make_app(node: Node, *, token: str = "", hosts: frozenset[str] = frozenset()) -> ASGIApp:
@@ -71,35 +62,7 @@ def make_app(node: Node, *, token: str = "", hosts: frozenset[str] = frozenset()
         Route("/health", tell_health),
         Route("/metrics", tell_counts),
         Route("/v1/ping", ping),
+        *fusion_routes(node, Court(node), body_bytes=BODY_BYTES),
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: refuse})
     return Gate(app, token, hosts, node.metrics)
-
-
-def parse_orders(body: bytes) -> list[Order]:
-    """Return the orders of a body, one a line.
-
-    Raises:
-        HTTPException: with status 400 a line holds none, asks for too much, or repeats an id.
-    """
-    orders: dict[str, Order] = {}
-    for number, line in enumerate(body.splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            order = decode_order(line)
-            _check(order)
-        except ValueError as error:
-            raise HTTPException(400, f"line {number}: {error}") from error
-        if order.id in orders:
-            raise HTTPException(400, f"line {number}: the id {order.id!r} is there twice")
-        orders[order.id] = order
-    return list(orders.values())
-
-
-def _check(order: Order) -> None:
-    for field in fields(ExecutionLimits):
-        value, most = getattr(order.program.limits, field.name), getattr(CEILING, field.name)
-        if not 0 <= value <= most:
-            msg = f"{field.name} is {value}; this node gives 0 to {most}"
-            raise ValueError(msg)

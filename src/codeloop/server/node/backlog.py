@@ -45,6 +45,10 @@ class Backlog:
             self._waiting += len(pieces)
         return [self._submit(piece) for piece in pieces]
 
+    def drop(self) -> None:
+        """Cancel what waits; nothing more may be put."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
     def close(self) -> None:
         """Drop what waits, and return when nothing runs any more."""
         self._executor.shutdown(cancel_futures=True)

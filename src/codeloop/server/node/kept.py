@@ -64,11 +64,6 @@ class Kept:
             entry.run.cancel()
         self._settle(order.id)
 
-    def drop_waiting(self) -> None:
-        """Cancel all runs that have not begun."""
-        for entry in self._entries.values():
-            entry.run.cancel()
-
     def _settle(self, id_: str) -> None:
         """Forget a run that came to nothing; weigh one that is done; watch one that is forsaken."""
         entry = self._entries.get(id_)

@@ -10,7 +10,9 @@ from typing import Protocol, TypeVar
 from starlette.exceptions import HTTPException
 
 from codeloop.core.errors import SandboxError
-from codeloop.core.execution import ExecutionResult, Status
+from codeloop.core.execution import ExecutionResult, RigPrograms, Status
+from codeloop.core.protocols import Rig
+from codeloop.judge.programs import rig_programs
 from codeloop.sandbox.pool import Program
 from codeloop.sandbox.remote.wire import Order
 from codeloop.server.node.backlog import Backlog
@@ -28,9 +30,11 @@ class Runner(Protocol):
 
     def run(self, program: Program) -> ExecutionResult: ...
 
+    def open_rig(self, programs: RigPrograms) -> Rig: ...
+
 
 class Node:
-    """What the requests to a node share. All but `run` belongs to the event loop's thread."""
+    """What the requests to a node share. All but `run` and `open_rig` is for the event loop."""
 
     def __init__(self, pool: Runner, *, slots: int, room: int) -> None:
         self.metrics = Metrics([str(status) for status in Status])
@@ -66,6 +70,14 @@ class Node:
         self.metrics.runs.add(str(result.status))
         self.metrics.run_s.observe(result.wall_s)
         return result
+
+    def open_rig(self) -> Rig:
+        """Return a rig for the judge, beside the slots.
+
+        Raises:
+            SandboxError: the pool is closed.
+        """
+        return self._pool.open_rig(rig_programs())
 
     def put(
         self, pieces: Sequence[Callable[[], _T]], *, full: int = 429, draining: int = 503
@@ -127,6 +139,6 @@ class Node:
                 self.idle.set()
 
     def drain(self) -> None:
-        """Refuse what is new from now on, and hand back orders that have not begun."""
+        """Refuse what is new from now on, and hand back what has not begun."""
         self.draining = True
-        self.kept.drop_waiting()
+        self.backlog.drop()
