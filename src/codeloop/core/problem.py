@@ -36,6 +36,14 @@ class FunctionTests:
 
 
 @dataclass(frozen=True, slots=True)
+class PackedTests:
+    """`FunctionTests` that a judge has worked out, in its own compact form: no values, digests."""
+
+    data: bytes
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class CheckTests:
     """Code with asserts about the function, by its name or as the argument of its own `check`.
 
@@ -73,12 +81,28 @@ class ScriptTests:
     source: str
 
 
-Tests = FunctionTests | CheckTests | StdioTests | ScriptTests
+@dataclass(frozen=True, slots=True)
+class ProgramTests:
+    """A solution is put between two texts, and the program that they make has to end well.
+
+    Tests and solution share a process: the verdicts are forgeable.
+    """
+
+    language: str
+    before: str = ""
+    after: str = ""
+
+
+Tests = FunctionTests | PackedTests | CheckTests | StdioTests | ScriptTests | ProgramTests
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A task with tests. A model may see `visible`; `tests` decide and are never shown."""
+    """A task with tests. A model may see `visible`; `tests` and then `hidden` decide.
+
+    `preamble` is what the problem gives a solution to start from: imports and helpers, which run
+    before it. `reference` is a solution that passes.
+    """
 
     id: str
     prompt: str
@@ -86,6 +110,10 @@ class Problem:
     entry_point: str = ""  # what tests call: a name, or as Solution().method; none for a program
     visible: tuple[Tests, ...] = ()
     limits: TrialLimits = TrialLimits()
+    hidden: tuple[Tests, ...] = ()
+    preamble: str = ""
+    reference: str = ""
+    language: str = "python"
 
 
 class Reason(StrEnum):
@@ -107,7 +135,8 @@ class Verdict:
     """Whether a solution passes, and if not why: the first test that failed, in abridged texts.
 
     `test` is the assert that failed, where tests are code. `forgeable` says that tests and
-    solution shared a process, so that a solution could have faked the verdict.
+    solution shared a process, so that a solution could have faked the verdict. `sets_passed`
+    counts the sets of tests, in their order, that passed whole.
     """
 
     reason: Reason
@@ -119,6 +148,7 @@ class Verdict:
     limit: Status | None = None
     forgeable: bool = False
     tests_passed: int = 0
+    sets_passed: int = 0
     cpu_s: float = 0.0
     wall_s: float = 0.0
 

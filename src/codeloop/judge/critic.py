@@ -14,14 +14,10 @@ _LANGUAGES = frozenset({"python", ""})
 
 @dataclass(frozen=True, slots=True)
 class JudgeCritic:
-    """Judges the solution in each reply by the problem's visible tests; fills `Critic`.
-
-    `preamble` is put before the solution: the imports and helpers that the problem gives.
-    """
+    """Judges the solution in each reply by the problem's visible tests; fills `Critic`."""
 
     problem: Problem
     rig: Rig
-    preamble: str = ""
     alone: AbstractContextManager[object] | None = None
 
     def review(self, dialogue: Dialogue, turn: Turn) -> Verdict | None:
@@ -35,8 +31,7 @@ class JudgeCritic:
         solution = find_solution(turn, self.problem.entry_point)
         if solution is None:
             return Verdict(Reason.UNDEFINED)
-        code = f"{self.preamble}\n{solution}" if self.preamble else solution
-        return judge(self.problem, code, self.rig, tests=self.problem.visible, alone=self.alone)
+        return judge(self.problem, solution, self.rig, tests=self.problem.visible, alone=self.alone)
 
 
 def find_solution(turn: Turn, entry_point: str) -> str | None:

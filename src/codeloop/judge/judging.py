@@ -10,7 +10,9 @@ from codeloop.core.execution import GuestError, Status, TrialResult
 from codeloop.core.problem import (
     CheckTests,
     FunctionTests,
+    PackedTests,
     Problem,
+    ProgramTests,
     Reason,
     ScriptTests,
     StdioTests,
@@ -20,10 +22,12 @@ from codeloop.core.problem import (
 from codeloop.core.protocols import Rig
 from codeloop.judge.guest.tester import CHECK, FUNCTION
 from codeloop.judge.guest.wire import decode, encode
-from codeloop.judge.whole import judge_script, judge_stdio
+from codeloop.judge.whole import judge_program, judge_script, judge_stdio
 
 _LIMITS = frozenset({Status.CPU_LIMIT, Status.WALL_LIMIT, Status.MEMORY_LIMIT})
 _UNSPLITTABLE = "unsplittable"
+
+Linked = FunctionTests | PackedTests | CheckTests
 _TWICE = frozenset({Reason.LIMIT, Reason.DIED, Reason.UNJUDGED})
 
 
@@ -35,7 +39,7 @@ def judge(
     tests: Sequence[Tests] | None = None,
     alone: AbstractContextManager[object] | None = None,
 ) -> Verdict:
-    """Return the verdict on a solution by `tests` (default: those of the problem that decide).
+    """Return the verdict on a solution by `tests` (default: its own, then the hidden ones).
 
     A verdict that rests on a limit, or on a process that died, is reached twice before it counts,
     the second time within `alone`, which may keep other trials off the machine.
@@ -43,26 +47,31 @@ def judge(
     Raises:
         SandboxError: the rig failed twice, or a test is itself at fault; no verdict either way.
     """
-    given = problem.tests if tests is None else tests
+    given = (*problem.tests, *problem.hidden) if tests is None else tests
     apart = alone or nullcontext()
-    linked = tuple(each for each in given if isinstance(each, FunctionTests | CheckTests))
+    linked = tuple(each for each in given if isinstance(each, Linked))
     verdict = Verdict(Reason.PASSED)
     if linked:
         verdict = _judge_linked(problem, solution, linked, rig, apart)
     for each in given:
-        if isinstance(each, StdioTests) and verdict.passed:
-            ask = _asker(judge_stdio, problem, solution, each, rig)
-            verdict = _added(verdict, _twice(ask, apart))
-        elif isinstance(each, ScriptTests) and verdict.passed:
-            ask = _asker(judge_script, problem, solution, each.source, rig)
-            verdict = _added(verdict, _twice(ask, apart))
+        if verdict.passed and not isinstance(each, Linked):
+            verdict = _added(verdict, _twice(_asker(problem, solution, each, rig), apart))
     return verdict
 
 
 def _asker(
-    ask: Callable[..., Verdict], problem: Problem, solution: str, tests: object, rig: Rig
+    problem: Problem,
+    solution: str,
+    tests: StdioTests | ScriptTests | ProgramTests,
+    rig: Rig,
 ) -> Callable[[bool], Verdict]:
-    return lambda _: ask(problem, solution, tests, rig)
+    match tests:
+        case StdioTests():
+            return lambda _: judge_stdio(problem, solution, tests, rig)
+        case ScriptTests():
+            return lambda _: judge_script(problem, solution, tests.source, rig)
+        case ProgramTests():
+            return lambda _: judge_program(problem, solution, tests, rig)
 
 
 def _twice(ask: Callable[[bool], Verdict], alone: AbstractContextManager[object]) -> Verdict:
@@ -83,6 +92,7 @@ def _added(first: Verdict, second: Verdict) -> Verdict:
         second,
         forgeable=first.forgeable or second.forgeable,
         tests_passed=first.tests_passed + second.tests_passed,
+        sets_passed=first.sets_passed + second.sets_passed,
         cpu_s=first.cpu_s + second.cpu_s,
         wall_s=first.wall_s + second.wall_s,
     )
@@ -91,16 +101,16 @@ def _added(first: Verdict, second: Verdict) -> Verdict:
 def _judge_linked(
     problem: Problem,
     solution: str,
-    tests: Sequence[FunctionTests | CheckTests],
+    tests: Sequence[Linked],
     rig: Rig,
     alone: AbstractContextManager[object],
 ) -> Verdict:
-    request = encode(problem.entry_point, [_group(each) for each in tests])
+    request = encode(problem.entry_point, [group_data(each) for each in tests], False)
 
     def ask(again: bool) -> Verdict:
-        candidate = encode(solution, problem.entry_point, again)
+        candidate = encode(problem.preamble, solution, problem.entry_point, again)
         result = rig.trial(candidate, request, problem.limits)
-        report = _report(result)
+        report = read_report(result)
         if report.get("reason") != _UNSPLITTABLE:
             return _verdict(result, report)
         return _judge_joined(problem, solution, tests, rig)
@@ -108,9 +118,7 @@ def _judge_linked(
     return _twice(ask, alone)
 
 
-def _judge_joined(
-    problem: Problem, solution: str, tests: Sequence[FunctionTests | CheckTests], rig: Rig
-) -> Verdict:
+def _judge_joined(problem: Problem, solution: str, tests: Sequence[Linked], rig: Rig) -> Verdict:
     """Judge tests that need the solution in their own process, and those that do not apart."""
     verdict = Verdict(Reason.PASSED)
     for each in tests:
@@ -125,7 +133,10 @@ def _judge_joined(
     return verdict
 
 
-def _group(tests: FunctionTests | CheckTests) -> bytes:
+def group_data(tests: Linked) -> bytes:
+    """Return tests as a tester takes them."""
+    if isinstance(tests, PackedTests):
+        return tests.data
     if isinstance(tests, CheckTests):
         return encode((CHECK, tests.source, tests.setup))
     expected = None if tests.expected is None else list(tests.expected)
@@ -133,7 +144,12 @@ def _group(tests: FunctionTests | CheckTests) -> bytes:
     return encode((FUNCTION, *facts), strict=True)
 
 
-def _report(result: TrialResult) -> dict[str, Any]:
+def read_report(result: TrialResult) -> dict[str, Any]:
+    """Return what a tester has to say.
+
+    Raises:
+        SandboxError: it ended without a word, and no limit explains it.
+    """
     if result.report is None:
         if result.tester in _LIMITS:
             return {"reason": "unjudged"}
@@ -168,6 +184,7 @@ def _verdict(result: TrialResult, report: dict[str, Any]) -> Verdict:
         error=error,
         limit=limit,
         tests_passed=report.get("tests_passed", 0),
+        sets_passed=report.get("sets_passed", 0),
         cpu_s=result.cpu_s,
         wall_s=result.wall_s,
     )

@@ -2,15 +2,20 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from queue import LifoQueue
+from typing import Self, TypeVar
 
-from codeloop.core.problem import Problem, Verdict
+from codeloop.core.problem import Problem, Tests, Verdict
 from codeloop.core.protocols import Rig
 from codeloop.judge.judging import judge
 
-_AHEAD = 4  # solutions taken for each rig before the first verdict is asked for
+_AHEAD = 4  # items taken for each thread before the first result is asked for
+
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
 
 
 class Quiet:
@@ -54,6 +59,71 @@ class Quiet:
             self._changed.notify_all()
 
 
+class RigPool:
+    """Rigs that threads share: each is lent to one of them at a time. Use in a `with` statement."""
+
+    def __init__(self, open_rig: Callable[[], Rig], rigs: int) -> None:
+        self._quiet = Quiet()
+        self._opened: list[Rig] = []
+        self._free: LifoQueue[Rig] = LifoQueue()  # the one that was used last is the warmest
+        try:
+            for _ in range(rigs):
+                self._opened.append(open_rig())
+        except BaseException:
+            self.close()
+            raise
+        for rig in self._opened:
+            self._free.put(rig)
+
+    @contextmanager
+    def lend(self) -> Iterator[Rig]:
+        """Lend a rig, once one is free."""
+        rig = self._free.get()
+        try:
+            yield rig
+        finally:
+            self._free.put(rig)
+
+    def judge(
+        self, problem: Problem, solution: str, *, tests: Sequence[Tests] | None = None
+    ) -> Verdict:
+        """Return what `judge` says on a free rig; a second trial has nothing beside it.
+
+        Raises:
+            SandboxError: the rig failed twice, or a test is itself at fault.
+        """
+        with self.lend() as rig, self._quiet.shared():
+            return judge(problem, solution, rig, tests=tests, alone=self._quiet.alone())
+
+    def close(self) -> None:
+        for rig in self._opened:
+            rig.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def in_order(
+    work: Callable[[_In], _Out], items: Iterable[_In], *, threads: int, ahead: int = _AHEAD
+) -> Iterator[_Out]:
+    """Yield what becomes of each item, in order; `items` are taken a few a thread ahead."""
+    waiting: deque[Future[_Out]] = deque()
+    with ThreadPoolExecutor(threads, "judge") as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                if len(waiting) >= ahead * threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for each in waiting:
+                each.cancel()
+
+
 def judge_many(
     pairs: Iterable[tuple[Problem, str]], open_rig: Callable[[], Rig], *, rigs: int
 ) -> Iterator[Verdict]:
@@ -65,34 +135,5 @@ def judge_many(
     Raises:
         SandboxError: a rig failed twice on one solution.
     """
-    free: deque[Rig] = deque()
-    opened: list[Rig] = []
-    quiet = Quiet()
-
-    def work(problem: Problem, solution: str) -> Verdict:
-        rig = free.popleft()
-        try:
-            with quiet.shared():
-                return judge(problem, solution, rig, alone=quiet.alone())
-        finally:
-            free.append(rig)
-
-    waiting: deque[Future[Verdict]] = deque()
-    try:
-        while len(opened) < rigs:
-            opened.append(open_rig())
-        free.extend(opened)
-        with ThreadPoolExecutor(rigs, "judge") as pool:
-            try:
-                for problem, solution in pairs:
-                    waiting.append(pool.submit(work, problem, solution))
-                    if len(waiting) >= _AHEAD * rigs:
-                        yield waiting.popleft().result()
-                while waiting:
-                    yield waiting.popleft().result()
-            finally:
-                for each in waiting:
-                    each.cancel()
-    finally:
-        for rig in opened:
-            rig.close()
+    with RigPool(open_rig, rigs) as pool:
+        yield from in_order(lambda pair: pool.judge(*pair), pairs, threads=rigs)

@@ -13,7 +13,14 @@ from codeloop.core.execution import (
     OutputChunk,
     Status,
 )
-from codeloop.core.problem import Problem, Reason, StdioCase, StdioTests, Verdict
+from codeloop.core.problem import (
+    Problem,
+    ProgramTests,
+    Reason,
+    StdioCase,
+    StdioTests,
+    Verdict,
+)
 from codeloop.core.protocols import Rig
 
 _SHOWN_CHARS = 400
@@ -96,14 +103,15 @@ def judge_stdio(problem: Problem, solution: str, tests: StdioTests, rig: Rig) ->
     for case in tests.cases:
         lines = Lines(case.stdout, tolerant=tests.tolerant)
         limits = _limits(problem, len(case.stdout.encode("utf-8", "surrogatepass")))
-        result = _run(solution, case.stdin, lines, limits, rig)
+        result = _run(f"{problem.preamble}{solution}", case.stdin, lines, limits, rig)
         cpu_s += result.cpu_s if result else 0.0
         wall_s += result.wall_s if result else 0.0
         verdict = _verdict(result, case, lines)
         if not verdict.passed:
             break
         passed += 1
-    return replace(verdict, tests_passed=passed, cpu_s=cpu_s, wall_s=wall_s)
+    sets = int(verdict.passed)
+    return replace(verdict, tests_passed=passed, sets_passed=sets, cpu_s=cpu_s, wall_s=wall_s)
 
 
 def judge_script(
@@ -114,7 +122,7 @@ def judge_script(
     A solution that knows of the mark that the last line prints can fake a pass.
     """
     mark = secrets.token_hex(16)
-    code = f"{setup}\n{solution}\n{source}\nprint({mark!r})\n"
+    code = f"{setup}\n{problem.preamble}\n{solution}\n{source}\nprint({mark!r})\n"
     lines = Lines("")
     result = _run(code, "", lines, _limits(problem, 0), rig, all_of_it=True)
     if result is None:
@@ -124,7 +132,41 @@ def judge_script(
     if verdict.passed and not result.stdout.text.rstrip().endswith(mark):
         error = GuestError("SystemExit", "it left before its tests did")
         verdict = Verdict(Reason.DIED, error=error)
-    return replace(verdict, forgeable=True, cpu_s=result.cpu_s, wall_s=result.wall_s)
+    return _forgeable(verdict, result)
+
+
+def judge_program(problem: Problem, solution: str, tests: ProgramTests, rig: Rig) -> Verdict:
+    """Return the verdict on a solution by how the program ends that its tests make of it.
+
+    Raises:
+        SandboxError: this machine does not run the language.
+    """
+    code = f"{tests.before}{solution}{tests.after}"
+    limits = ExecutionLimits(cpu_s=problem.limits.cpu_s, wall_s=problem.limits.wall_s)
+    with closing(rig.run(code, language=tests.language, limits=limits)) as run:
+        *_, result = run
+    if not isinstance(result, ExecutionResult) or result.status is Status.UNSUPPORTED:
+        msg = f"{tests.language} does not run here"
+        raise SandboxError(msg)
+    if result.status is Status.OK:
+        return _forgeable(Verdict(Reason.PASSED), result)
+    said = GuestError("", (result.stderr.text or result.stdout.text).strip()[-_SHOWN_CHARS:])
+    failure = _failure(result)
+    exited = failure.reason is Reason.DIED and result.signal is None
+    reason = Reason.EXCEPTION if exited else failure.reason
+    return _forgeable(replace(failure, reason=reason, error=result.error or said), result)
+
+
+def _forgeable(verdict: Verdict, result: ExecutionResult) -> Verdict:
+    sets = int(verdict.passed)
+    return replace(
+        verdict,
+        forgeable=True,
+        tests_passed=sets,
+        sets_passed=sets,
+        cpu_s=result.cpu_s,
+        wall_s=result.wall_s,
+    )
 
 
 def _limits(problem: Problem, output_bytes: int) -> ExecutionLimits:

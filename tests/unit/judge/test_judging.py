@@ -44,7 +44,7 @@ class ScriptedRig:
     closed: bool = False
 
     def trial(self, solution: bytes, request: bytes, limits: TrialLimits) -> TrialResult:
-        self.eager.append(decode(solution, 3)[2])
+        self.eager.append(decode(solution, 4)[3])
         result = self.results.pop(0)
         if isinstance(result, Exception):
             raise result
@@ -176,4 +176,4 @@ class EchoRig(ScriptedRig):
     """Passes as many tests as the solution says."""
 
     def trial(self, solution: bytes, request: bytes, limits: TrialLimits) -> TrialResult:
-        return report("passed", tests_passed=int(decode(solution, 3)[0]))
+        return report("passed", tests_passed=int(decode(solution, 4)[1]))

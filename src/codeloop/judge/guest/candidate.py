@@ -41,10 +41,10 @@ def start() -> Callable[[bytes, int], object]:
 
 
 def _run(request: bytes, peer: int) -> Never:
-    source, entry_point, eager = decode(request, 3)
+    preamble, source, entry_point, eager = decode(request, 4)
     answers = _Answers(peer, eager=eager)
     try:
-        function = _load(source, entry_point)
+        function = _load(preamble, source, entry_point)
     except BaseException as error:  # noqa: BLE001  a solution may raise what it likes
         answers.add(0, NOT_LOADED, _described(error))
     else:
@@ -57,10 +57,12 @@ def _run(request: bytes, peer: int) -> Never:
     os._exit(0)
 
 
-def _load(source: str, entry_point: str) -> object:
+def _load(preamble: str, source: str, entry_point: str) -> object:
     module = ModuleType(_MODULE)
     sys.modules[_MODULE] = module
     code = compile(source, _FILE, "exec", dont_inherit=True)
+    if preamble:
+        exec(compile(preamble, "<preamble>", "exec", dont_inherit=True), vars(module))  # noqa: S102
     exec(code, vars(module))  # noqa: S102  this is the product
     if entry_point.isidentifier():
         return vars(module).get(entry_point)
@@ -100,15 +102,15 @@ def _answer(function: Any, body: bytes, *, keeping: bool) -> tuple[bytes, bytes]
             changed = _encoded(arguments, keywords)
             if changed != body:
                 return CHANGED, _encoded(value, arguments, keywords)
-        return VALUE, _encoded(value)
+        return VALUE, _encoded(value, digest=not keeping)
     except BaseException as error:  # noqa: BLE001  a solution may raise what it likes
         return RAISED, _described(error)
 
 
-def _encoded(*values: object) -> bytes:
+def _encoded(*values: object, digest: bool = False) -> bytes:
     """Return values as bytes; those that cannot travel as what stands for them."""
     try:
-        return encode(*values)
+        return encode(*values, digest=digest)
     except WireError:
         return b"".join(_encoded_or_opaque(value) for value in values)
 

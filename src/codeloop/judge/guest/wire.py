@@ -4,18 +4,19 @@ A value is a tag and what the tag needs. A list, dict or set that occurs again i
 the first, so that sharing survives; a value that holds itself is refused. Longer lists and tuples
 of one simple type are packed. What cannot travel becomes an `Opaque`, which equals nothing. The
 decoder reads bytes that an enemy may have written: it is bounded in depth, items and sizes, and
-creates plain data only.
+creates plain data only. Of what is too large a digest may travel, which takes knowing it all.
 """
 
 import builtins
 import struct
 from collections.abc import Callable, Iterable
+from hashlib import sha256
 from itertools import accumulate, chain
 from typing import Any
 
 from codeloop.judge.guest import arrays
 
-FRAME_BYTES = 256 * 1024 * 1024  # the longest message
+FRAME_BYTES = 64 * 1024 * 1024  # the longest message
 MAX_DEPTH = 100
 MAX_ITEMS = 8_000_000  # in one value; what is shared counts each time it occurs
 MAX_INT_BYTES = 1024 * 1024
@@ -25,6 +26,7 @@ _INT = struct.Struct("<q")
 _FLOAT = struct.Struct("<d")
 _COMPLEX = struct.Struct("<dd")
 _INT64 = 1 << 63
+_DRAIN_PARTS = 1 << 16
 _PACKED_FROM = 3  # items
 _CROWDED_FROM = 4096  # keys; fewer are quick to store whatever their hashes
 _INTS, _FLOATS, _STRINGS, _NUMBERS = {int}, {float}, {str}, {int, float}
@@ -56,8 +58,10 @@ class Opaque:
         return f"<{self.type_name} object>"
 
 
-def encode(*values: object, strict: bool = False) -> bytes:
+def encode(*values: object, strict: bool = False, digest: bool = False) -> bytes:
     """Return values as bytes; what they share stays shared.
+
+    With `digest`, values of more than `FRAME_BYTES` become an `Opaque` with their digest.
 
     Raises:
         WireError: one holds itself, or they are past a limit; or, if `strict`, one of them would
@@ -69,10 +73,12 @@ def encode(*values: object, strict: bool = False) -> bytes:
             encoder.add(value, 0)
     except RecursionError as error:
         raise WireError(_DEEP) from error
-    data = b"".join(encoder.parts)
-    if len(data) > FRAME_BYTES:
-        raise WireError(_LARGE)
-    return data
+    encoder.drain()
+    if encoder.hash is None:
+        return b"".join(encoder.chunks)
+    if digest:
+        return encode(Opaque(f"large, {encoder.hash.hexdigest()}"))
+    raise WireError(_LARGE)
 
 
 def decode(data: bytes, count: int = 1) -> list[Any]:
@@ -133,11 +139,14 @@ _BENEATH: tuple[tuple[type, Callable[[Any], Any]], ...] = (
 class _Encoder:
     """Turns values into parts; remembers the containers that it has met."""
 
-    __slots__ = ("complete", "kept", "known", "parts", "strict")
+    __slots__ = ("chunks", "complete", "hash", "kept", "known", "parts", "size", "strict")
 
     def __init__(self, *, strict: bool) -> None:
         self.strict = strict
         self.parts: list[bytes] = []
+        self.chunks: list[bytes] = []  # of what came before the parts
+        self.size = 0  # bytes of the chunks, and of those that are no more than hashed
+        self.hash: Any = None  # of all so far, once that is too much to keep
         self.known: dict[int, int] = {}  # id -> number, -1 while it is open
         self.complete = 0
         self.kept: list[object] = []  # what we made ourselves: its id must stay its own
@@ -179,6 +188,20 @@ class _Encoder:
         self.parts.append(tag + _SIZE.pack(count))
         for value in values:
             self.add(value, depth + 1)
+            if len(self.parts) > _DRAIN_PARTS:
+                self.drain()
+
+    def drain(self) -> None:
+        """Join the parts so far; past the limit keep no more than a digest of all."""
+        chunk = b"".join(self.parts)
+        self.parts.clear()
+        self.chunks.append(chunk)
+        self.size += len(chunk)
+        if self.size > FRAME_BYTES:
+            self.hash = self.hash or sha256()
+            for each in self.chunks:
+                self.hash.update(each)
+            self.chunks.clear()
 
     def _sequence(self, tags: bytes, values: Any, depth: int) -> None:
         """Add a list or tuple: packed if its items are all small ints, floats, or strings."""

@@ -1,0 +1,44 @@
+"""Works out once what a problem's reference tells, so that no later trial has to."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from codeloop.core.errors import SandboxError
+from codeloop.core.execution import TrialLimits
+from codeloop.core.problem import FunctionTests, PackedTests
+from codeloop.core.protocols import Rig
+from codeloop.judge.guest.wire import decode, encode
+from codeloop.judge.judging import group_data, read_report
+
+_UNTIL_DONE = TrialLimits(cpu_s=600.0, wall_s=3600.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """Packed tests, and what the reference took for its slowest call and for all of them."""
+
+    tests: PackedTests
+    slowest_cpu_s: float
+    cpu_s: float
+
+
+def pack(tests: FunctionTests, entry_point: str, rig: Rig) -> Packing:
+    """Return tests with what their reference tells, long values as digests.
+
+    Raises:
+        SandboxError: the rig failed, or the reference took the tester past a limit.
+    """
+    request = encode(entry_point, [group_data(tests)], True)
+    nobody = encode("", "", "", False)
+    report = read_report(rig.trial(nobody, request, _UNTIL_DONE))
+    if "packed" not in report:
+        msg = "the reference took the tester past a limit"
+        raise SandboxError(msg)
+    packed = PackedTests(report["packed"], len(tests.inputs))
+    return Packing(packed, report["slowest_cpu_s"], report["cpu_s"])
+
+
+def inputs(tests: PackedTests) -> list[tuple[Any, ...]]:
+    """Return the arguments of each call of packed tests."""
+    _, calls, *_ = decode(tests.data)[0]
+    return [decode(call, 2)[0] for call in calls]
