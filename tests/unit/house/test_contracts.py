@@ -41,6 +41,12 @@ FAULTS = [
         WIRING,
         "judge -> codeloop.models ",
     ),
+    (
+        "evals/__init__.py",
+        "def late(): import codeloop.sandbox",
+        WIRING,
+        "evals -> codeloop.sandbox ",
+    ),
     ("judge/judging.py", "import urllib3", PURE, "codeloop.judge.judging -> urllib3 "),
     ("judge/guest/wire.py", "import codeloop.core.errors", GUEST, "-> codeloop.core.errors "),
     ("core/execution.py", "import codeloop.core.dialogue", ACYCLIC, "- .execution -> .dialogue "),

@@ -1,0 +1,1 @@
+"""Measures models on benchmarks: problems, runs that can be resumed, metrics, reports."""

@@ -1,0 +1,81 @@
+"""Real models' answers, found and judged: published scores, and MINT's dialogues."""
+
+import gzip
+import json
+import os
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codeloop.core.problem import Problem
+from codeloop.evals.benchmarks import benchmark
+from codeloop.evals.extraction import Rule, extract
+from codeloop.judge.many import RigPool, in_order
+
+DATA = os.environ.get("CODELOOP_DATA")
+pytestmark = [
+    pytest.mark.jail,
+    pytest.mark.data,
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(DATA is None, reason="CODELOOP_DATA names no folder with the data"),
+]
+
+SURE = {Rule.DEFINES, Rule.TAGGED}
+
+
+def rows(name: str) -> Iterator[Any]:
+    with gzip.open(Path(DATA or "") / name) as lines:
+        yield from map(json.loads, lines)
+
+
+def problems() -> list[Problem]:
+    return list(benchmark("humaneval").problems(Path(DATA or "")))
+
+
+@pytest.mark.parametrize(("name", "passed"), [("gpt4", 140), ("gpt3", 114)])
+def test_solutions_that_were_published_pass_as_often(name: str, passed: int, pool: RigPool) -> None:
+    by_id = {each.id: each for each in problems()}
+
+    def passes(row: Any) -> bool:
+        problem = by_id[row["task_id"]]
+        return pool.judge(problem, extract(row["completion"], problem).code).passed
+
+    found = in_order(passes, rows(f"real_samples/{name}_final_500c_long.jsonl.gz"), threads=2)
+    assert sum(found) == passed
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "last", "ever", "regressed"),
+    [("OpenCodeInterpreter-DS-6.7B", 29, 27, 30, 3), ("gpt-4-0613", 29, 39, 41, 5)],
+)
+def test_dialogues_of_mint_are_scored_by_their_code(
+    name: str, first: int, last: int, ever: int, regressed: int, pool: RigPool
+) -> None:
+    known = problems()
+
+    def passes(row: Any) -> list[bool]:
+        asked = row["task"]["prompt"]
+        problem = next(each for each in known if each.prompt.strip() in asked)
+        replies = [
+            message["content"]
+            for message in row["state"]["history"]
+            if message["role"] == "assistant"
+        ]
+        codes = [found.code for each in replies if (found := extract(each, problem)).rule in SURE]
+        return [pool.judge(problem, code).passed for code in codes]
+
+    dialogues = list(
+        in_order(passes, rows(f"mint_trajectories/{name}_humaneval.jsonl.gz"), threads=2)
+    )
+    assert len(dialogues) == 45
+    figures = (
+        sum(each[:1] == [True] for each in dialogues),
+        sum(each[-1:] == [True] for each in dialogues),
+        sum(any(each) for each in dialogues),
+        sum(any(a and not b for a, b in pairwise(each)) for each in dialogues),
+    )
+    assert figures == (first, last, ever, regressed)
