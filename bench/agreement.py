@@ -18,23 +18,21 @@ import json
 import multiprocessing
 import os
 import random
-import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from codeloop.core.execution import MIB, ExecutionLimits
+from codeloop.core.problem import Problem
+from codeloop.evals.benchmarks import benchmark
 from codeloop.judge.judging import judge
 from codeloop.judge.programs import rig_programs
 from codeloop.sandbox import open_sandbox
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-
-from integration.judge import plus
 
 Json = dict[str, Any]
 
@@ -157,7 +155,11 @@ def work(arguments: tuple[str, str, int, int, int]) -> list[Json]:
     multiprocessing.set_start_method("fork", force=True)  # as evalplus is used; we were spawned
     tasks = [("humaneval", task) for task in get_human_eval_plus().values()]
     tasks += [("mbpp", task) for task in get_mbpp_plus().values()]
-    problems = {**plus.humaneval_plus(Path(data)), **plus.mbpp_plus(Path(data))}
+    problems: dict[str, Problem] = {
+        problem.id: replace(problem, preamble="")
+        for name in ("humaneval+", "mbpp+")
+        for problem in benchmark(name).problems(Path(data))
+    }
     chosen = [each for each in tasks if not limit_to or each[1]["task_id"] in limit_to.split(",")]
     result = []
     with open_sandbox() as sandbox:
@@ -177,7 +179,7 @@ def work(arguments: tuple[str, str, int, int, int]) -> list[Json]:
                 start = time.perf_counter()
                 theirs = peer_verdict(dataset, task, truth, code)
                 between = time.perf_counter()
-                verdict = judge(problems[task["task_id"]][0], code, rig)
+                verdict = judge(problems[task["task_id"]], code, rig)
                 row = {
                     "task": task["task_id"],
                     "kind": kind,

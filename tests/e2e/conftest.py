@@ -20,7 +20,7 @@ def home(tmp_path: Path) -> Path:
 @pytest.fixture
 def environment(home: Path) -> dict[str, str]:
     """Return the environment of a user who has nothing yet."""
-    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "PYTHONPATH") if name in os.environ}
     return {**kept, "CODELOOP_HOME": str(home), "HOME": str(home), "NO_COLOR": "1"}
 
 

@@ -253,16 +253,6 @@ class SandboxSession:
         slot = self._runner.held.slot
         return slot is not None and slot.alive
 
-    def await_ready(self) -> None:
-        """Wait until a stateful session's process is up, so that a cell starts at once.
-
-        Raises:
-            SandboxError: as for `run`.
-        """
-        if self._stateful:
-            with self._turn.take(short=True):
-                self._runner.ask_kernel({"number": 0, "code": ""}, self._limits)
-
     def memory_bytes(self) -> int:
         """Return the memory that the session has taken: processes, and files in memory.
 

@@ -1,0 +1,94 @@
+"""Choose the benchmark, its data and the rigs that flags ask for: for `judge` and `eval`."""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from codeloop.cli import wiring
+from codeloop.cli.progress import followed
+from codeloop.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from codeloop.evals.benchmarks import Benchmark
+    from codeloop.evals.prepared import Prepared
+    from codeloop.judge.many import RigPool
+
+MEMORY_MB = 4096  # as evalplus gives
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say where benchmarks lie and what judging may use."""
+    group = parser.add_argument_group("judging")
+    group.add_argument(
+        "--data",
+        metavar="DIR",
+        type=Path,
+        default=os.environ.get("CODELOOP_DATA"),
+        help="folder of the benchmarks' files (default: $CODELOOP_DATA, else the data folder's "
+        "own, which `codeloop eval pull` fills)",
+    )
+    group.add_argument(
+        "--workers", type=int, metavar="N", default=os.cpu_count() or 1, help="default: processors"
+    )
+    group.add_argument(
+        "--memory-mb", type=int, metavar="M", default=MEMORY_MB, help=f"default: {MEMORY_MB}"
+    )
+
+
+def data_folder(given: Path | None) -> Path:
+    """Return the folder of the benchmarks' files."""
+    from codeloop.models.catalogue import data_dir
+
+    return given or data_dir() / "data"
+
+
+@contextmanager
+def open_rigs(args: argparse.Namespace) -> "Iterator[RigPool]":
+    """Yield as many rigs as there are workers."""
+    from codeloop.core.execution import MIB, ExecutionLimits
+    from codeloop.judge.many import RigPool
+    from codeloop.judge.programs import rig_programs
+    from codeloop.sandbox import open_sandbox
+
+    if args.workers < 1:
+        msg = "--workers should be 1 or more"
+        raise ConfigError(msg)
+    limits = ExecutionLimits(memory_bytes=args.memory_mb * MIB)
+    programs = rig_programs()
+    with (
+        open_sandbox(
+            guest_packages=wiring.guest_packages(), toolchain=wiring.toolchain()
+        ) as sandbox,
+        RigPool(lambda: sandbox.open_rig(programs, limits=limits), args.workers) as pool,
+    ):
+        yield pool
+
+
+def open_prepared(benchmark: "Benchmark", args: argparse.Namespace, pool: "RigPool") -> "Prepared":
+    """Return a benchmark that is made ready; make it so if it is used for the first time."""
+    from codeloop.evals.prepared import Prepared, prepare, prepared_path
+    from codeloop.models.catalogue import data_dir
+
+    folder = data_dir() / "benchmarks"
+    path = prepared_path(folder, benchmark)
+    if not path.is_file():
+        data = data_folder(args.data)
+        if not (data / benchmark.file).is_file():
+            msg = (
+                f"{data / benchmark.file}: no such file; `--data` or CODELOOP_DATA names the "
+                f"folder of benchmarks"
+            )
+            raise ConfigError(msg)
+        steps = prepare(benchmark, data, folder, pool, threads=args.workers)
+        for _ in followed(steps, f"making {benchmark} ready:", benchmark.rows):
+            pass
+    return Prepared(path, benchmark)
+
+
+def warn(text: str) -> None:
+    """Say something on stderr that a person should see."""
+    print(f"codeloop: {text}", file=sys.stderr)

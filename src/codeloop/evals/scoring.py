@@ -1,0 +1,123 @@
+"""Judges samples of a benchmark: a row for each, written as it is known, so that it can go on."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from codeloop.core.errors import DataError, SandboxError
+from codeloop.core.problem import Problem, Verdict
+from codeloop.evals.metrics import by_problem, mean_pass_at_k
+from codeloop.evals.prepared import Prepared
+from codeloop.evals.rows import Row
+from codeloop.evals.samples import Sample
+from codeloop.judge.many import RigPool, in_order
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A sample that could not be judged: our fault, and no verdict."""
+
+    sample: Sample
+    error: SandboxError
+
+
+def score(
+    samples: Iterable[Sample], prepared: Prepared, pool: RigPool, *, threads: int
+) -> Iterator[Row | Failure]:
+    """Yield a row for each sample, in order; at most two problems a thread are held at a time."""
+
+    def work(pair: tuple[Problem, Sample]) -> Row | Failure:
+        problem, sample = pair
+        code = problem.prompt + sample.text if sample.is_completion else sample.text
+        try:
+            verdict = pool.judge(problem, code)
+        except SandboxError as error:
+            return Failure(sample, error)
+        return as_row(problem, sample, verdict, str(prepared.benchmark))
+
+    return in_order(work, _paired(samples, prepared), threads=threads, ahead=2)
+
+
+def code_digest(sample: Sample) -> str:
+    """Return what tells a sample from another of the same number."""
+    return hashlib.sha256(sample.text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def as_row(problem: Problem, sample: Sample, verdict: Verdict, benchmark: str) -> Row:
+    """Return a verdict as one JSON object; `plus` is null where a problem has no hidden tests."""
+    row: dict[str, Any] = {
+        "task_id": sample.problem_id,
+        "sample": sample.number,
+        "base": verdict.sets_passed >= len(problem.tests),
+        "plus": verdict.passed if problem.hidden else None,
+        "reason": verdict.reason.value,
+        "limit": verdict.limit.value if verdict.limit else None,
+        "test": verdict.test,
+        "input": verdict.input,
+        "expected": verdict.expected,
+        "actual": verdict.actual,
+        "error": f"{verdict.error.name}: {verdict.error.message}" if verdict.error else "",
+        "tests_passed": verdict.tests_passed,
+        "cpu_s": round(verdict.cpu_s, 4),
+        "forgeable": verdict.forgeable,
+        "benchmark": benchmark,
+        "code": code_digest(sample),
+    }
+    always = {"task_id", "sample", "base", "plus", "reason", "cpu_s"}
+    return {key: value for key, value in row.items() if key in always or value}
+
+
+def still_to_judge(
+    samples: Iterable[Sample], rows: Iterable[tuple[str, Row]], benchmark: str
+) -> list[Sample]:
+    """Return the samples of which there is no row yet.
+
+    Raises:
+        DataError: a row is of another benchmark, or of another solution; names file:line.
+    """
+    done: dict[tuple[str, int], tuple[str, Row]] = {}
+    for where, row in rows:
+        if row.get("benchmark") != benchmark:
+            msg = f"{where}: a verdict of {row.get('benchmark')}, not {benchmark}: take a new file"
+            raise DataError(msg)
+        done[str(row.get("task_id")), int(row.get("sample", -1))] = where, row
+    left = []
+    for sample in samples:
+        where, row = done.get((sample.problem_id, sample.number), ("", {}))
+        if not row:
+            left.append(sample)
+        elif row.get("code") != code_digest(sample):
+            msg = f"{where}: a verdict on another solution: take a new file"
+            raise DataError(msg)
+    return left
+
+
+def _paired(samples: Iterable[Sample], prepared: Prepared) -> Iterator[tuple[Problem, Sample]]:
+    """Yield each sample with its problem, which is read once for all that follow each other."""
+    problem: Problem | None = None
+    for sample in samples:
+        if problem is None or problem.id != sample.problem_id:
+            problem = replace(prepared.problem(sample.problem_id), preamble="")
+        yield problem, sample
+
+
+def pass_rates(rows: Sequence[Row], ks: Sequence[int]) -> dict[str, dict[str, Any]]:
+    """Return for base, and for plus where there are hidden tests, how many passed and pass@k.
+
+    Only the k of which every problem has as many samples are given.
+    """
+    rates: dict[str, dict[str, Any]] = {}
+    for name in ("base", "plus"):
+        passed: dict[str, list[bool]] = defaultdict(list)
+        for row in rows:
+            passed[row["task_id"]].append(bool(row["base"]) and row.get(name) is not False)
+        if not rows or (name == "plus" and all(row.get("plus") is None for row in rows)):
+            continue
+        counts = by_problem(passed)
+        fewest = min(samples for samples, _ in counts)
+        rates[name] = {"passed": sum(good for _, good in counts)} | {
+            f"pass@{k}": mean_pass_at_k(counts, k) for k in ks if k <= fewest
+        }
+    return rates
