@@ -128,7 +128,7 @@ def test_escape_sequences_of_model_and_guest_never_reach_the_terminal(
     assert "gone" in done.stdout
 
 
-@pytest.mark.parametrize("command", ["", "run", "chat", "exec", "doctor", "model"])
+@pytest.mark.parametrize("command", ["", "run", "chat", "exec", "judge", "eval", "doctor", "model"])
 def test_help_is_there_with_examples(codeloop: Run, command: str) -> None:
     done = codeloop(*command.split(), "--help")
     assert done.returncode == 0

@@ -7,6 +7,7 @@ from codeloop.core.errors import SandboxError
 from codeloop.core.execution import TrialLimits
 from codeloop.core.problem import FunctionTests, PackedTests
 from codeloop.core.protocols import Rig
+from codeloop.judge.guest.tester import HASHED, UNTOLD
 from codeloop.judge.guest.wire import decode, encode
 from codeloop.judge.judging import group_data, read_report
 
@@ -42,3 +43,10 @@ def inputs(tests: PackedTests) -> list[tuple[Any, ...]]:
     """Return the arguments of each call of packed tests."""
     _, calls, *_ = decode(tests.data)[0]
     return [decode(call, 2)[0] for call in calls]
+
+
+def answers(tests: PackedTests) -> list[Any]:
+    """Return what is expected, where packed tests hold more of it than a digest."""
+    _, _, flags, data, _ = decode(tests.data)[0]
+    known = (value for flag, value in zip(flags, data, strict=True) if not flag & (HASHED | UNTOLD))
+    return [decode(value)[0] for value in known]

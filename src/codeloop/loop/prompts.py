@@ -75,7 +75,7 @@ def feedback_text(turn: Turn, *, trimmed: bool = False) -> str:
 
 def _said(feedback: Feedback, turn: Turn) -> str:
     if feedback.source is Source.JUDGE and turn.verdict is not None:
-        return _verdict_text(turn.verdict)
+        return verdict_text(turn.verdict)
     if feedback.source is not Source.EXECUTION:
         return feedback.text
     cut_off = any(cell.skipped is Skipped.CUT_OFF for cell in turn.cells)
@@ -83,7 +83,7 @@ def _said(feedback: Feedback, turn: Turn) -> str:
     return sections("execution")[ask].substitute()
 
 
-def _verdict_text(verdict: Verdict) -> str:
+def verdict_text(verdict: Verdict) -> str:
     """Return a verdict in words: why, the test that failed, and what is asked for."""
     say = sections("judge")
     limit = verdict.limit.value if verdict.limit in _NAMED_LIMITS else "other_limit"

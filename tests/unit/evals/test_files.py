@@ -33,9 +33,10 @@ def test_what_is_packed_is_read_whatever_it_is_called(tmp_path: Path) -> None:
         (b'{"a": 1}\n{"a": \n', ":2: not JSON"),
         (b"[1]\n", ":1: not a JSON object"),
         (b'{"a": 1}\n\xff\n', ":2: not JSON"),
-        (gzip.compress(b'{"a": 1}\n' * 99)[:-9], ": the packed file is damaged"),
+        (gzip.compress(b'{"a": 1}\n' * 99, mtime=0)[:-9], ": the packed file is damaged"),
         (b"[" * 100_000, ":1: not JSON"),
     ],
+    ids=["torn", "list", "bytes", "packed", "deep"],
 )
 def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, data: bytes, complaint: str) -> None:
     path = tmp_path / "rows"

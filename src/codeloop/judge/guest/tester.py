@@ -27,7 +27,7 @@ FUNCTION, PACKED, CHECK = "function", "packed", "check"
 _KEPT_BYTES = 1 << 26  # of calls and of what references have told; more is worked out each time
 _KEPT_GROUPS = 64
 _DIGEST_FROM = 256  # bytes of what is expected; a digest stands for more where it is packed
-_FLOATS, _EXACT, _HASHED, _UNTOLD = 1, 2, 4, 8  # of what is packed
+FLOATS, EXACT, HASHED, UNTOLD = 1, 2, 4, 8  # of what is packed
 
 
 class FailedError(Exception):
@@ -183,18 +183,18 @@ def packed_group(entry_point: str, group: tuple[Any, ...]) -> FunctionGroup:
 
 def _packed(expected: Expected) -> tuple[int, bytes]:
     if expected.data is None:
-        return _UNTOLD, b""
-    flags = _FLOATS * expected.floats + _EXACT * expected.exact
+        return UNTOLD, b""
+    flags = FLOATS * expected.floats + EXACT * expected.exact
     if len(expected.data) < _DIGEST_FROM:
         return flags, expected.data
-    return flags + _HASHED, sha256(expected.data).digest()
+    return flags + HASHED, sha256(expected.data).digest()
 
 
 def _unpacked(flags: int, data: bytes) -> Expected | None:
-    if flags & _UNTOLD:
+    if flags & UNTOLD:
         return None
-    hashed = bool(flags & _HASHED)
-    return Expected(data, None, bool(flags & _FLOATS), bool(flags & _EXACT), hashed)
+    hashed = bool(flags & HASHED)
+    return Expected(data, None, bool(flags & FLOATS), bool(flags & EXACT), hashed)
 
 
 class CheckGroup:

@@ -1,0 +1,246 @@
+"""`codeloop eval`: measure a model on a benchmark, and say what came of it."""
+
+import argparse
+import json
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from codeloop.cli import benchmarking, wiring
+from codeloop.cli.progress import Progress
+from codeloop.core.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from codeloop.evals.prepared import Prepared
+    from codeloop.evals.run import Evaluation
+    from codeloop.evals.settings import Settings
+
+_EPILOG = """\
+in place of BENCHMARK:
+  list             the benchmarks that are known by name
+  report DIR       the page of a run
+  compare A B      two runs on the same problems: difference, interval, exact McNemar test
+
+presets are OpenCodeInterpreter's own protocol. It shows the model the tests that measure it
+(--visible all), and its page says so.
+
+examples:
+  codeloop eval humaneval+ --model qwen2.5-coder-0.5b
+  codeloop eval mbpp+ --model m --base-url http://127.0.0.1:8000/v1 --feedback execution --turns 3
+  codeloop eval humaneval --model m --preset paper-human --person big-model --out runs/paper
+  codeloop eval compare runs/a runs/b
+"""
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "eval",
+        help="measure a model on a benchmark",
+        description="Measure a model on a benchmark, with feedback from turn to turn if asked.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(main=main)
+    parser.add_argument("benchmark", metavar="BENCHMARK", help="a name, or a .jsonl of problems")
+    parser.add_argument("paths", metavar="DIR", nargs="*", type=Path, help="for report, compare")
+    run = parser.add_argument_group("run")
+    run.add_argument("--out", metavar="DIR", type=Path, help="default: runs/BENCHMARK-SETTINGS")
+    run.add_argument("--model", metavar="NAME", help="as for `codeloop run`")
+    run.add_argument("--base-url", metavar="URL", help="an OpenAI-compatible endpoint")
+    run.add_argument("--person", metavar="NAME", default="", help="the model that plays the human")
+    run.add_argument("--person-url", metavar="URL", help="its endpoint")
+    run.add_argument(
+        "--feedback",
+        choices=["none", "execution", "human", "oracle", "retry", "shuffled"],
+        help="after a turn that fails the visible tests (default: none); the last two are controls",
+    )
+    run.add_argument("--turns", type=int, metavar="N", help="replies (default: 1; 2 with feedback)")
+    run.add_argument("--samples", type=int, metavar="K", default=1, help="dialogues of a problem")
+    run.add_argument(
+        "--visible", choices=["examples", "base", "all"], help="tests that feedback may rest on"
+    )
+    run.add_argument("--stop", choices=["visible", "self", "oracle"], help="default: visible")
+    run.add_argument(
+        "--preset", choices=["paper-single", "paper-exec", "paper-human", "paper-oracle"]
+    )
+    run.add_argument("--temperature", type=float, default=0.0, help="default: 0, greedy")
+    run.add_argument("--max-tokens", type=int, default=1024, help="of a reply (default: 1024)")
+    run.add_argument("--seed", type=int, help="of the sampling")
+    run.add_argument("--only", metavar="ID", action="append", help="these problems alone")
+    run.add_argument("--limit", type=int, metavar="N", help="the first N problems alone")
+    run.add_argument("--in-flight", type=int, metavar="N", default=8, help="dialogues at once")
+    run.add_argument("--json", action="store_true", help="print JSON")
+    benchmarking.add_options(parser)
+
+
+def main(args: argparse.Namespace) -> int:
+    verbs = {"list": (_list, 0), "report": (_report, 1), "compare": (_compare, 2)}
+    verb, wanted = verbs.get(args.benchmark, (_run, 0))
+    if len(args.paths) != wanted:
+        msg = f"{args.benchmark}: takes {wanted} folders, not {len(args.paths)}"
+        raise ConfigError(msg)
+    return verb(args)
+
+
+def _list(args: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from codeloop.evals.benchmarks import benchmarks
+
+    data = benchmarking.data_folder(args.data)
+    known = benchmarks()
+    if args.json:
+        print(json.dumps([asdict(each) for each in known], indent=2))
+        return 0
+    for each in known:
+        here = "here" if (data / each.file).is_file() else "-"
+        print(f"{each!s:26} {each.rows:5} rows  {each.licence:10}  {here:4}  {each.about}")
+    return 0
+
+
+def _run(args: argparse.Namespace) -> int:
+    from codeloop.evals.benchmarks import benchmark
+    from codeloop.evals.run import Evaluation
+
+    chosen = benchmark(args.benchmark)
+    with ExitStack() as stack:
+        model = stack.enter_context(wiring.open_model(args.model, args.base_url))
+        settings = _settings(args, str(chosen), model.name)
+        person = None
+        if settings.person:
+            person = stack.enter_context(wiring.open_model(settings.person, args.person_url))
+        pool = stack.enter_context(benchmarking.open_rigs(args))
+        prepared = benchmarking.open_prepared(chosen, args, pool)
+        folder = args.out or Path("runs") / f"{chosen}-{settings.digest}"
+        evaluation = Evaluation(prepared, model, pool, settings, person=person)
+        failures = _follow(evaluation, _chosen(args, prepared), folder, settings, args.in_flight)
+    print(_page(folder, settings, as_json=args.json), end="")
+    if not args.json:
+        print(f"\n{folder}: settings, records, report.md")
+    return 3 if failures else 0
+
+
+def _settings(args: argparse.Namespace, benchmark: str, model: str) -> "Settings":
+    from codeloop.evals.settings import PRESETS, FeedbackKind, Settings, Stop, Visible, checked
+
+    preset = PRESETS.get(args.preset or "", {})
+    given: dict[str, Any] = dict(preset)
+    kinds = {"feedback": FeedbackKind, "visible": Visible, "stop": Stop, "turns": int}
+    for name, kind in kinds.items():
+        value = getattr(args, name)
+        if value is not None and name in preset and kind(value) != preset[name]:
+            msg = f"--{name} {value} is not what --preset {args.preset} says"
+            raise ConfigError(msg)
+        if value is not None:
+            given[name] = kind(value)
+    if "turns" not in given and given.get("feedback", FeedbackKind.NONE) is not FeedbackKind.NONE:
+        given["turns"] = 2
+    return checked(
+        Settings(
+            benchmark,
+            model,
+            samples=args.samples,
+            temperature=args.temperature,
+            max_tokens=args.max_tokens,
+            seed=args.seed,
+            person=args.person,
+            **given,
+        )
+    )
+
+
+def _chosen(args: argparse.Namespace, prepared: "Prepared") -> list[str]:
+    unknown = [name for name in args.only or () if name not in prepared]
+    if unknown:
+        msg = f"{prepared.benchmark} has no problem {unknown[0]!r}"
+        raise ConfigError(msg)
+    names = [name for name in prepared.ids if not args.only or name in args.only]
+    return names[: args.limit]
+
+
+def _follow(
+    evaluation: "Evaluation", names: list[str], folder: Path, settings: "Settings", in_flight: int
+) -> int:
+    """Run to the end; return how many dialogues our side broke off."""
+    from codeloop.evals.report import outcome
+    from codeloop.evals.run import Unfinished, open_run
+
+    log, records = open_run(folder, settings)
+    failures = 0
+    with log:
+        progress = Progress("dialogues:", len(names) * settings.samples)
+        for record in evaluation.run(log, records, names, in_flight=max(1, in_flight)):
+            if isinstance(record, Unfinished):
+                failures += 1
+                name = f"{record.problem_id} sample {record.sample}"
+                benchmarking.warn(f"{name} was broken off: {record.error}")
+                continue
+            records.append(record)
+            good = [row for row in records if not row.get("error")]
+            passed = sum(outcome(row, "plus", settings.stop) for row in good)
+            progress.show(len(records), f"{passed} of {len(good)} solved")
+        progress.clear()
+    return failures
+
+
+def _report(args: argparse.Namespace) -> int:
+    (folder,) = args.paths
+    print(_page(folder, _settings_of(folder), as_json=args.json), end="")
+    return 0
+
+
+def _page(folder: Path, settings: "Settings", *, as_json: bool) -> str:
+    """Write the page of a run beside its records; return it, or its figures as JSON."""
+    from dataclasses import asdict
+
+    from codeloop.evals.report import markdown, summarise
+    from codeloop.evals.run import read_records
+
+    summary = summarise(read_records(folder))
+    page = markdown(settings, summary)
+    (folder / "report.md").write_text(page, encoding="utf-8")
+    return json.dumps(asdict(summary)) + "\n" if as_json else page
+
+
+def _settings_of(folder: Path) -> "Settings":
+    from codeloop.core import records
+    from codeloop.evals.run import SETTINGS
+    from codeloop.evals.settings import Settings
+
+    path = folder / SETTINGS
+    try:
+        return records.from_json(Settings, json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        msg = f"{path}: {error.strerror}"
+        raise DataError(msg) from error
+    except ValueError as error:
+        msg = f"{path}: not the settings of a run ({error})"
+        raise DataError(msg) from error
+
+
+def _compare(args: argparse.Namespace) -> int:
+    from codeloop.evals.report import compare
+    from codeloop.evals.run import read_records
+    from codeloop.evals.settings import Stop
+
+    first, second = (_settings_of(folder) for folder in args.paths)
+    if first.benchmark != second.benchmark:
+        print(f"codeloop: {first.benchmark} and {second.benchmark} differ", file=sys.stderr)
+    rows = [read_records(folder) for folder in args.paths]
+    figures = compare(rows[0], rows[1], "plus", Stop(args.stop or "visible"))
+    if args.json:
+        print(json.dumps(figures))
+        return 0
+    print(
+        f"{figures['problems']} problems: {100 * figures['first']:.1f} % and "
+        f"{100 * figures['second']:.1f} %; solved by one alone: {figures['only_first']} and "
+        f"{figures['only_second']}; exact McNemar p = {figures['p']:.4f}"
+    )
+    low, high = figures["interval"]
+    print(
+        f"difference {100 * figures['difference']:+.1f} points, 95 % from {100 * low:+.1f} to "
+        f"{100 * high:+.1f}; this many problems show a difference of "
+        f"{100 * figures['detectable']:.1f} points four times in five"
+    )
+    return 0

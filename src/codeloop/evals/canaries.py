@@ -1,0 +1,77 @@
+"""Looks for bytes of hidden tests in what a model was shown: there should be none."""
+
+import ast
+from collections.abc import Iterable, Iterator, Sequence
+
+from codeloop.core.dialogue import Dialogue
+from codeloop.core.problem import (
+    CheckTests,
+    FunctionTests,
+    PackedTests,
+    Problem,
+    StdioTests,
+    Tests,
+)
+from codeloop.judge.packing import answers, inputs
+from codeloop.loop.prompts import feedback_text
+
+SHORTEST = 8  # characters; shorter literals occur by chance
+
+
+def leaks(dialogue: Dialogue, problem: Problem, hidden: Sequence[Tests]) -> list[str]:
+    """Return the literals of hidden tests that a model was shown and could not have from elsewhere.
+
+    Elsewhere is the prompt, the visible tests, the model's own replies, and what its code returned.
+    """
+    shown = [message.content for message in dialogue.opening]
+    shown += [feedback_text(turn) for turn in dialogue.turns]
+    own = [turn.reply for turn in dialogue.turns]
+    own += [turn.verdict.actual for turn in dialogue.turns if turn.verdict is not None]
+    known = "\n".join([problem.prompt, problem.preamble, *_sources(problem.visible), *own])
+    text = "\n".join(shown)
+    found = (literal for literal in _literals(hidden) if literal in text and literal not in known)
+    return list(dict.fromkeys(found))
+
+
+def _literals(tests: Iterable[Tests]) -> Iterator[str]:
+    for each in tests:
+        for value in _values(each):
+            literal = value if isinstance(value, str) and len(value) >= SHORTEST else repr(value)
+            if len(literal) >= SHORTEST:
+                yield literal
+
+
+def _values(tests: Tests) -> Iterator[object]:
+    match tests:
+        case PackedTests():
+            for call in inputs(tests):
+                yield from call
+            yield from answers(tests)
+        case FunctionTests(calls, expected):
+            for call in calls:
+                yield from call
+            yield from expected or ()
+        case CheckTests(source):
+            for node in ast.walk(ast.parse(source)):
+                if isinstance(node, ast.Constant | ast.List | ast.Tuple | ast.Dict | ast.Set):
+                    yield from _literal(node)
+        case StdioTests(cases):
+            for case in cases:
+                yield from (case.stdin, case.stdout)
+        case _:
+            return
+
+
+def _literal(node: ast.expr) -> Iterator[object]:
+    try:
+        yield ast.literal_eval(node)
+    except ValueError:  # it holds names
+        return
+
+
+def _sources(tests: Iterable[Tests]) -> Iterator[str]:
+    for each in tests:
+        if isinstance(each, CheckTests):
+            yield f"{each.setup}\n{each.source}"
+        else:
+            yield from map(repr, _values(each))

@@ -1,0 +1,71 @@
+import json
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.jail
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+Scripted = Callable[[Sequence[str]], str]
+
+PROBLEM = {
+    "task_id": "add",
+    "prompt": "Write add(a, b): the sum.",
+    "entry_point": "add",
+    "visible_asserts": ["assert add(1, 2) == 3"],
+    "asserts": ["assert add(10, -20) == -10"],
+    "hidden_asserts": ["assert add(1000000001, 1) == 1000000002"],
+}
+WRONG = "```python\ndef add(a, b):\n    return a\n```"
+RIGHT = "```python\ndef add(a, b):\n    return a + b\n```"
+
+
+def test_a_model_is_measured_its_page_written_and_two_runs_compared(
+    codeloop: Run, scripted: Scripted, tmp_path: Path
+) -> None:
+    problems = tmp_path / "mine.jsonl"
+    problems.write_text(json.dumps(PROBLEM) + "\n", encoding="utf-8")
+    model = scripted([WRONG, RIGHT])
+    words = ("eval", str(problems), "--model", model, "--workers", "1", "--in-flight", "1")
+    one, two = str(tmp_path / "one"), str(tmp_path / "two")
+    done = codeloop(*words, "--out", one)
+    assert done.returncode == 0, done.stderr
+    assert "0/1 = 0.0 %" in done.stdout
+    done = codeloop(*words, "--out", two, "--feedback", "execution")
+    assert "1/1 = 100.0 %" in done.stdout
+    assert (tmp_path / "two" / "report.md").read_text(encoding="utf-8") in done.stdout
+    again = codeloop(*words, "--out", two, "--feedback", "execution")  # nothing is left to do
+    assert again.stdout == done.stdout
+    assert codeloop("eval", "report", two).stdout in done.stdout
+    compared = json.loads(codeloop("eval", "compare", one, two, "--json").stdout)
+    assert (compared["only_first"], compared["only_second"]) == (0, 1)
+    refused = codeloop(*words, "--out", two)
+    assert refused.returncode == 2
+    assert "other settings" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["humanevil"], "did you mean humaneval?"),
+        (["humaneval", "--feedback", "human", "--model", "x"], "x"),
+        (["report"], "takes 1 folders"),
+        (["report", "/no/such"], "/no/such"),
+        (["humaneval", "--preset", "paper-exec", "--feedback", "none"], "--preset paper-exec"),
+    ],
+)
+def test_a_mistake_of_the_user_is_one_clear_line(
+    codeloop: Run, scripted: Scripted, words: list[str], complaint: str
+) -> None:
+    named = words if "--model" in words else [*words, "--model", scripted([RIGHT])]
+    done = codeloop("eval", *named)
+    assert done.returncode == 2
+    assert complaint in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_benchmarks_are_listed(codeloop: Run) -> None:
+    listed = codeloop("eval", "list").stdout
+    assert "mbpp+@0.1.0" in listed
