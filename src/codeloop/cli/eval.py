@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codeloop.cli import benchmarking, wiring
-from codeloop.cli.progress import Progress
+from codeloop.cli.benchmarking import Progress
 from codeloop.core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:

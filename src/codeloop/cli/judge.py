@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codeloop.cli import benchmarking
-from codeloop.cli.progress import Progress
+from codeloop.cli.benchmarking import Progress
 
 if TYPE_CHECKING:
     from codeloop.evals.prepared import Prepared
@@ -59,10 +59,8 @@ def main(args: argparse.Namespace) -> int:
 
 def _judge(args: argparse.Namespace, prepared: "Prepared", pool: Any) -> tuple[list[Any], int]:
     """Return the rows of all samples, earlier ones included, and how many were not judged."""
-    from codeloop.evals.log import Log
-    from codeloop.evals.rows import read_rows
-    from codeloop.evals.samples import read_samples
-    from codeloop.evals.scoring import Failure, score, still_to_judge
+    from codeloop.evals.rows import Log, read_rows
+    from codeloop.evals.scoring import Failure, read_samples, score, still_to_judge
 
     samples = read_samples(args.solutions, prepared)
     with ExitStack() as stack:

@@ -9,21 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from codeloop.core import records
-from codeloop.core.dialogue import Dialogue, Message
+from codeloop.core.dialogue import Dialogue, Message, Role
 from codeloop.core.errors import ConfigError, DataError, ModelError, SandboxError
 from codeloop.core.events import DialogueDone
 from codeloop.core.execution import ExecutionLimits, ExecutionResult, InputRequested, OutputChunk
-from codeloop.core.problem import Problem
+from codeloop.core.problem import CheckTests, Problem, ProgramTests
 from codeloop.core.protocols import Model, Reply, Sampling
+from codeloop.evals.benchmarks import Benchmark
 from codeloop.evals.canaries import leaks
 from codeloop.evals.critics import Examiner, Person, said_of, visible_tests
-from codeloop.evals.log import Log
-from codeloop.evals.opening import opening
 from codeloop.evals.prepared import Prepared
-from codeloop.evals.rows import Row, read_rows
+from codeloop.evals.rows import Log, Row, read_rows
 from codeloop.evals.settings import FeedbackKind, Settings, Visible
 from codeloop.judge.many import RigPool, in_order
 from codeloop.loop.limits import Limits
+from codeloop.loop.prompts import sections
 from codeloop.loop.refine import refine
 
 SETTINGS, RECORDS = "settings.json", "records.jsonl"
@@ -245,3 +245,33 @@ def read_records(folder: Path) -> list[Row]:
     """
     last = {(row["problem"], row["sample"]): row for _, row in read_rows(folder / RECORDS)}
     return list(last.values())
+
+
+_STYLES = {
+    "humaneval": "complete",
+    "humaneval_plus": "complete",
+    "humaneval_x": "complete_other",
+    "mbxp": "complete_other",
+    "fix": "fix",
+    "cruxeval": "returns",
+}
+
+
+def opening(problem: Problem, benchmark: Benchmark) -> tuple[Message, ...]:
+    """Return the first messages of a dialogue about a problem."""
+    say = sections("evaluation")[_STYLES.get(benchmark.kind, "solve")]
+    shown = [_text(tests) for tests in problem.visible]
+    text = say.substitute(
+        prompt=problem.prompt.strip(), language=problem.language, tests="\n".join(shown)
+    )
+    return (Message(Role.USER, text),)
+
+
+def _text(tests: object) -> str:
+    match tests:
+        case CheckTests(source):
+            return source
+        case ProgramTests(after=after):
+            return after.strip()
+        case _:
+            return ""

@@ -8,8 +8,7 @@ import pytest
 from codeloop.core.problem import Problem
 from codeloop.evals.benchmarks import benchmark
 from codeloop.evals.prepared import Prepared, prepare, prepared_path
-from codeloop.evals.samples import Sample
-from codeloop.evals.scoring import score
+from codeloop.evals.scoring import Sample, score
 from codeloop.judge.many import RigPool
 
 DATA = os.environ.get("CODELOOP_DATA")

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codeloop.core.errors import ConfigError, DataError
-from codeloop.evals.log import Log
-from codeloop.evals.rows import digest, read_rows
+from codeloop.evals.rows import Log, digest, read_rows
 
 
 def test_rows_come_with_file_and_line(tmp_path: Path) -> None:

@@ -8,8 +8,15 @@ from unit.judge.test_judging import PASSED, ScriptedRig, report
 from codeloop.core.errors import ConfigError, DataError, SandboxError
 from codeloop.evals.benchmarks import Benchmark, benchmark, benchmarks
 from codeloop.evals.prepared import Prepared, prepare, prepared_path
-from codeloop.evals.samples import Sample, read_samples
-from codeloop.evals.scoring import Failure, code_digest, pass_rates, score, still_to_judge
+from codeloop.evals.scoring import (
+    Failure,
+    Sample,
+    code_digest,
+    pass_rates,
+    read_samples,
+    score,
+    still_to_judge,
+)
 from codeloop.judge.many import RigPool
 
 ROWS = [
