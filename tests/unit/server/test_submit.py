@@ -38,6 +38,15 @@ def submission(*, cases: object = CASES, **config: Any) -> dict[str, Any]:
     }
 
 
+def script(language: str, **labels: str) -> dict[str, Any]:
+    """Return a problem whose test is code."""
+    row = {
+        "labels": json.dumps({"programming_language": language} | labels),
+        "test": {"code": "#<INSERT>\nint main() { assert(f()); }", "asset": {"a.txt": "eA=="}},
+    }
+    return submission(dataset_type="AutoEvalDataset", provided_data=row)
+
+
 def test_each_case_is_run_and_compared_until_one_fails(serve: Serve) -> None:
     served = serve()
     served.pool.results["int main() {}"] = ok("2\n")
@@ -96,12 +105,7 @@ def test_a_language_that_is_not_here_is_no_verdict(serve: Serve) -> None:
 
 def test_test_code_of_another_language_decides_by_its_exit_code(serve: Serve) -> None:
     served = serve()
-    row = {
-        "labels": json.dumps({"programming_language": "cpp"}),
-        "test": {"code": "#<INSERT>\nint main() { assert(f()); }", "asset": {"a.txt": "eA=="}},
-    }
-    form = submission(dataset_type="AutoEvalDataset", provided_data=row)
-    facts = served.post("/submit", form).json()
+    facts = served.post("/submit", script("cpp")).json()
     assert facts["accepted"] is True
     (program,) = served.pool.ran
     assert program.files == (("a.txt", b"x"),)
@@ -117,6 +121,9 @@ def test_test_code_of_another_language_decides_by_its_exit_code(serve: Serve) ->
         (submission(provided_data=[]), 400),
         (submission(custom_extract_logic="import os"), 400),
         (submission(language="lean"), 400),
+        (script("java"), 400),
+        (script("go"), 400),
+        (script("python", execution_language="jest"), 400),
         (submission(cases=[{"input": {}}]), 422),
         (submission(cases=["x"]), 422),
         (submission(cases="not JSON"), 422),

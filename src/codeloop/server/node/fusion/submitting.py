@@ -12,6 +12,7 @@ from codeloop.server.node.fusion.fields import take, take_files, take_seconds
 from codeloop.server.node.fusion.running import LANGUAGES
 
 _REGISTERED = {"code_contests": "CommonOJDataset", "humaneval_python": "HumanEvalDataset"}
+_TAKEN_APART = frozenset({"java", "go"})  # where a solution and its tests do not simply join
 _INSERT = "#<INSERT>"
 _SHOWN_CHARS = 1000
 _DEFAULT_S = 20.0
@@ -91,6 +92,8 @@ def _script(
 ) -> Submission:
     labels, test = _loaded(row, "labels", dict), _loaded(row, "test", dict)
     written = take(labels, "programming_language", str)
+    if written in _TAKEN_APART:
+        raise HTTPException(400, f"test code in {written} is not put together here")
     language = _language(take(labels, "execution_language", str, written))
     code = without_entry(find_code(completion, LANGUAGES.get(written, written)), written)
     source = take(test, "code", str)
