@@ -12,6 +12,7 @@ from codeloop.core.execution import (
     OutputChunk,
 )
 from codeloop.sandbox import Sandbox, SandboxSession
+from codeloop.sandbox.launch import Zygote
 
 LIMITS = ExecutionLimits(
     cpu_s=4.0,
@@ -45,6 +46,12 @@ def run_once(
         return last(session.run(code, stdin=stdin))
     finally:
         session.close()
+
+
+def zygote_of(sandbox: Sandbox) -> Zygote:
+    """Return the process that a sandbox's slots are forked from."""
+    assert isinstance(sandbox._zygote, Zygote)
+    return sandbox._zygote
 
 
 def family(pid: int) -> dict[int, str]:

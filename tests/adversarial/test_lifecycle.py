@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from adversarial.hostile import LIMITS, alive, family, last, open_descriptors, run
+from adversarial.hostile import LIMITS, alive, family, last, open_descriptors, run, zygote_of
 
 from codeloop.core.errors import SandboxError
 from codeloop.core.execution import ExecutionResult, Status
@@ -67,15 +67,15 @@ def wait_until_gone(processes: dict[int, str], timeout_s: float = 10.0) -> set[i
 def test_survivors_of_a_run_do_not_survive_it(own: Sandbox) -> None:
     session = own.open_session(stateful=False, limits=LIMITS)
     assert run(session, "1").status is Status.OK
-    before = family(own._zygote.pid)
+    before = family(zygote_of(own).pid)
     assert run(session, SURVIVE).status is Status.OK
-    assert len(family(own._zygote.pid)) == len(before) == 1  # pid 1 alone, when the run has ended
+    assert len(family(zygote_of(own).pid)) == len(before) == 1  # pid 1 alone
 
 
 def test_closing_a_session_ends_all_that_runs_in_it(own: Sandbox) -> None:
     session = own.open_session(stateful=True, limits=LIMITS)
     run(session, SURVIVE + "time.sleep(0.2)")  # for those that are about to be forked
-    processes = family(own._zygote.pid)
+    processes = family(zygote_of(own).pid)
     assert len(processes) >= 3
     session.close()
     assert not alive(processes)
@@ -88,11 +88,11 @@ def test_closing_the_sandbox_ends_all_sessions() -> None:
     sessions = [sandbox.open_session(stateful=True, limits=LIMITS) for _ in range(3)]
     for session in sessions:
         run(session, SURVIVE)
-    processes = family(sandbox._zygote.pid)
+    processes = family(zygote_of(sandbox).pid)
     assert len(processes) >= 6
     sandbox.close()
     assert not wait_until_gone(processes)
-    assert sandbox._zygote._process.returncode == 0
+    assert zygote_of(sandbox)._process.returncode == 0
     assert open_descriptors() == before
     assert Path("/proc/self/mountinfo").read_text(encoding="utf-8") == mounts
     sandbox.close()  # once more does nothing
@@ -146,7 +146,7 @@ def test_a_slot_killed_from_outside_is_our_failure_and_restart_mends_it(own: San
     session = own.open_session(stateful=True, limits=LIMITS)
     events = session.run("print('x', flush=True)\nwhile True: pass")
     next(events)
-    (slot,) = [pid for pid in family(own._zygote.pid) if _parent(pid) == own._zygote.pid]
+    (slot,) = [pid for pid in family(zygote_of(own).pid) if _parent(pid) == zygote_of(own).pid]
     os.kill(slot, signal.SIGKILL)
     with pytest.raises(SandboxError):
         last(events)
@@ -160,8 +160,8 @@ def test_a_zygote_killed_from_outside_is_our_failure_and_restart_mends_it(own: S
     session = own.open_session(stateful=True, limits=LIMITS)
     events = session.run("print('x', flush=True)\nwhile True: pass")
     next(events)
-    processes = family(own._zygote.pid)
-    os.kill(own._zygote.pid, signal.SIGKILL)
+    processes = family(zygote_of(own).pid)
+    os.kill(zygote_of(own).pid, signal.SIGKILL)
     with pytest.raises(SandboxError):
         last(events)
     assert not wait_until_gone(processes)
@@ -279,8 +279,8 @@ def test_many_mixed_runs_leak_nothing(own: Sandbox) -> None:
         run(stateful, program)
     stateful.restart()
     run(stateful, "1")
-    descriptors, processes = open_descriptors(), len(family(own._zygote.pid))
-    zygote_descriptors = _descriptors_of(own._zygote.pid)
+    descriptors, processes = open_descriptors(), len(family(zygote_of(own).pid))
+    zygote_descriptors = _descriptors_of(zygote_of(own).pid)
     for at in range(runs):
         session = (one_shot, stateful)[at % 2]
         run(session, MIXED[at % len(MIXED)])
@@ -289,8 +289,8 @@ def test_many_mixed_runs_leak_nothing(own: Sandbox) -> None:
     stateful.restart()
     run(stateful, "1")
     assert open_descriptors() == descriptors
-    assert len(family(own._zygote.pid)) == processes
-    assert _descriptors_of(own._zygote.pid) == zygote_descriptors
+    assert len(family(zygote_of(own).pid)) == processes
+    assert _descriptors_of(zygote_of(own).pid) == zygote_descriptors
 
 
 def _descriptors_of(pid: int) -> int | None:

@@ -115,7 +115,7 @@ class Zygote:
             raise IsolationError(machine.explain("slot", answer["errno"], answer["error"]))
         slot = Slot(ours, descriptors[0], self._isolation, self.groups.make())
         try:
-            _enter_group(slot)
+            enter_group(slot)
         except BaseException:
             slot.close()
             raise
@@ -157,7 +157,7 @@ class Zygote:
         return f": {lines[-1]}" if lines else ""
 
 
-def _enter_group(slot: Slot) -> None:
+def enter_group(slot: Slot) -> None:
     """Put a slot that has no guest yet into its group, and let it see what the kernel counts."""
     if slot.group is None:
         return
@@ -206,8 +206,8 @@ def _start(
         lent=lent.directories(),
         preload=lent.preload,
     )
-    executable = str(Path(getattr(sys, "_base_executable", sys.executable)).resolve())
-    environment = guest_environment(Path(executable), has_packages=lent.packages is not None)
+    executable = own_interpreter()
+    environment = guest_environment(executable, has_packages=lent.packages is not None)
     if base is not None:
         environment |= _environment_beside(base, lent)
     source = os.memfd_create("zygote", os.MFD_CLOEXEC)
@@ -215,7 +215,7 @@ def _start(
         os.write(source, program.encode())
         os.lseek(source, 0, os.SEEK_SET)
         return subprocess.Popen(
-            [executable, "-I", "-S", "-X", "frozen_modules=on", "-"],
+            [str(executable), "-I", "-S", "-X", "frozen_modules=on", "-"],
             stdin=source,
             stdout=subprocess.DEVNULL,
             stderr=log,
@@ -261,6 +261,11 @@ def _remove_base(base: Path) -> None:
             folders.remove(str(base))
             return
         time.sleep(_REMOVE_AGAIN_S)
+
+
+def own_interpreter() -> Path:
+    """Return the Python that we run on, and the jail's side with us; never that of a venv."""
+    return Path(getattr(sys, "_base_executable", sys.executable)).resolve()
 
 
 def guest_environment(executable: Path, *, has_packages: bool) -> dict[str, str]:

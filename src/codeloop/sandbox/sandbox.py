@@ -2,12 +2,15 @@
 
 import threading
 import weakref
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from codeloop.core.errors import IsolationError, SandboxError
 from codeloop.core.execution import MIB, ExecutionLimits, GuestProgram, Isolation, RigPrograms
+from codeloop.sandbox.bubblewrap import Bubblewrap
 from codeloop.sandbox.isolation.cgroups import Groups
 from codeloop.sandbox.languages import Language, find_languages
 from codeloop.sandbox.launch import Zygote
@@ -30,13 +33,18 @@ class Sandbox:
         preload: tuple[str, ...] = (),
         toolchain: Path | None = None,
         isolation: Isolation = Isolation.NAMESPACES,
+        bubblewrap: Path | None = None,
     ) -> None:
         self.isolation = isolation
-        self._lent = (guest_packages, preload, toolchain, isolation)
+        self._packages = guest_packages
+        lent = guest_packages, preload, toolchain
+        self._start: Callable[[], Zygote | Bubblewrap] = partial(Zygote, *lent, isolation)
+        if bubblewrap is not None:
+            self._start = partial(Bubblewrap, bubblewrap, *lent)
         self._lock = threading.Lock()
         self._languages: dict[str, Language] | None = None  # looked for when first asked about
         self._sessions: weakref.WeakSet[SandboxSession | SandboxRig] = weakref.WeakSet()
-        self._zygote = Zygote(*self._lent)
+        self._zygote = self._start()
         self._closed = False
 
     @property
@@ -109,7 +117,7 @@ class Sandbox:
 
     def _find_languages(self) -> dict[str, Language]:
         if self._languages is None:  # two threads may both look: they find the same
-            self._languages = find_languages(self._lent[0])
+            self._languages = find_languages(self._packages)
         return self._languages
 
     def _open_slot(self, limits: ExecutionLimits) -> Slot:
@@ -119,7 +127,7 @@ class Sandbox:
                 raise SandboxError(msg)
             if not self._zygote.alive:  # it was killed; its sessions are gone, new ones need not be
                 self._zygote.close()
-                self._zygote = Zygote(*self._lent)
+                self._zygote = self._start()
             zygote = self._zygote
         return zygote.open_slot(limits)
 

@@ -4,13 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 from adversarial.hostile import LIMITS
+from builders import open_chosen
 
-from codeloop.sandbox import Sandbox, SandboxSession, open_sandbox
+from codeloop.sandbox import Sandbox, SandboxSession
 
 
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Sandbox]:
-    with open_sandbox() as opened:
+    with open_chosen() as opened:
         yield opened
 
 

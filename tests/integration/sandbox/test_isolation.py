@@ -11,7 +11,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from adversarial.hostile import LIMITS, alive, family, last, open_descriptors, run, run_once
+from adversarial.hostile import (
+    LIMITS,
+    alive,
+    family,
+    last,
+    open_descriptors,
+    run,
+    run_once,
+    zygote_of,
+)
 from polyglot import need
 
 from codeloop.core.errors import IsolationError
@@ -100,7 +109,7 @@ def test_nothing_of_a_run_is_left_for_the_next(lower: Sandbox) -> None:
     try:
         deep = "import os\nfor _ in range(200):\n  os.mkdir('d', 0o000); os.chmod('d', 0o700)\n"
         assert run(session, SURVIVE + "open('left', 'w').write('x')").status is Status.OK
-        assert len(family(lower._zygote.pid)) == 1  # the slot alone
+        assert len(family(zygote_of(lower).pid)) == 1  # the slot alone
         run(session, deep + "  os.chdir('d')")
         seen = run(session, "import os; print(os.listdir('.'), os.listdir(os.environ['TMPDIR']))")
         assert seen.stdout.text == "['main.py'] []\n", seen
@@ -115,7 +124,7 @@ def test_the_sandbox_s_end_leaves_no_process_and_no_file(lower: Sandbox) -> None
         session = sandbox.open_session(stateful=True, limits=LIMITS)
         assert run(session, SURVIVE).status is Status.OK
         (base,) = bases() - before
-        processes = family(sandbox._zygote.pid)
+        processes = family(zygote_of(sandbox).pid)
         assert len(processes) >= 2
     assert not alive(processes)
     assert not base.exists()
@@ -125,7 +134,7 @@ def test_the_sandbox_s_end_leaves_no_process_and_no_file(lower: Sandbox) -> None
 def test_a_killed_slot_leaves_nothing(lower: Sandbox) -> None:
     session = lower.open_session(stateful=True, limits=LIMITS)
     assert run(session, SURVIVE).status is Status.OK
-    slot = lower._zygote.pid
+    slot = zygote_of(lower).pid
     children = [pid for pid in family(slot) if _parent(pid) == slot]
     processes = family(slot)
     for pid in children:

@@ -115,12 +115,12 @@ def test_limits_are_written_once(kernel: Kernel) -> None:
     assert group.memory.parent == base
     group.limit(100 * MIB, 16 * MIB, 8)
     assert (group.memory / "memory.max").read_text(encoding="ascii") == str(148 * MIB)
-    assert (group.pids / "pids.max").read_text(encoding="ascii") == "10"
+    assert (group.pids / "pids.max").read_text(encoding="ascii") == "9"
     (group.pids / "pids.max").unlink()
     group.limit(100 * MIB, 16 * MIB, 8)
     assert not (group.pids / "pids.max").exists()
     group.limit(100 * MIB, 16 * MIB, 9)
-    assert (group.pids / "pids.max").read_text(encoding="ascii") == "11"
+    assert (group.pids / "pids.max").read_text(encoding="ascii") == "10"
 
 
 def test_version_1_has_other_files(kernel: Kernel) -> None:

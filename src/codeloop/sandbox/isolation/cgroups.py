@@ -52,7 +52,7 @@ class Group:
         Groups of version 2 could be told to kill all their processes at once, but that is the
         slot's to do: it has to outlive its guest, to say how it ended.
         """
-        limits = memory_bytes + disk_bytes + _OWN_BYTES, processes + 2
+        limits = memory_bytes + disk_bytes + _OWN_BYTES, processes + 1
         if limits == self._limits:
             return
         with contextlib.suppress(OSError):  # more than that is in use: sampling decides

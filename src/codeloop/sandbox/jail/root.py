@@ -21,17 +21,17 @@ _DISK = (WORK, _TMP, _SHM)
 _STAGE = _TMP  # covered by a mount of ours that only this process sees
 _OLD = "/old"
 _NEW = "/new"
-_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
-_DEVICES = ("null", "zero", "full", "random", "urandom")
+SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+DEVICES = ("null", "zero", "full", "random", "urandom")
 _SHOWN = ("ld.so.cache", "localtime", "alternatives", "fonts")
 _SHOWN_OF_LANGUAGES = ("R", "java-*-openjdk", "php/*/cli", "php/*/mods-available")
-_WRITTEN = {
+WRITTEN = {
     "passwd": "guest:x:1000:1000:guest:/work:/bin/sh\n",
     "group": "guest:x:1000:\n",
     "hosts": "127.0.0.1 localhost\n",
     "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
 }
-_LINKS = {
+LINKS = {
     "fd": "/proc/self/fd",
     "stdin": "/proc/self/fd/0",
     "stdout": "/proc/self/fd/1",
@@ -67,7 +67,7 @@ def here(text: str) -> str:
 def shown() -> tuple[str, ...]:
     """Return what the private root shows of the host, for a guest that is left in the host's."""
     settings = (*_SHOWN, *_settings_of_languages("/etc"))
-    paths = (*_SYSTEM, *(f"/etc/{name}" for name in settings))
+    paths = (*SYSTEM, *(f"/etc/{name}" for name in settings))
     return tuple(path for path in paths if os.path.exists(path))
 
 
@@ -93,8 +93,14 @@ def enter(packages: str | None, toolchain: str | None) -> None:
     syscalls.restrict_mounts("/", _READ_ONLY, recursive=False)
 
 
+def guard_devices() -> None:
+    """Keep the modes of devices from being changed, where another program has mounted them."""
+    for name in DEVICES:
+        syscalls.restrict_mounts(f"/dev/{name}", MS_RDONLY | MS_NOSUID, recursive=False)
+
+
 def _fill(lent: dict[str, str | None]) -> None:
-    for path in _SYSTEM:
+    for path in SYSTEM:
         _show_system(path)
     for path in sorted({sys.base_prefix, sys.base_exec_prefix}):
         _show_python(path)
@@ -104,13 +110,13 @@ def _fill(lent: dict[str, str | None]) -> None:
     for name in ("proc", "work", "tmp", "dev/shm", "etc"):
         os.makedirs(f"{_NEW}/{name}")
     syscalls.mount(f"{_OLD}/proc", f"{_NEW}/proc", "", MS_BIND | MS_REC)
-    for name in _DEVICES:
+    for name in DEVICES:
         _bind(f"{_OLD}/dev/{name}", f"{_NEW}/dev/{name}", MS_RDONLY | MS_NOSUID)
-    for name, target in _LINKS.items():
+    for name, target in LINKS.items():
         os.symlink(target, f"{_NEW}/dev/{name}")
     for name in (*_SHOWN, *_settings_of_languages(f"{_OLD}/etc")):
         _show_setting(name)
-    for name, text in _WRITTEN.items():
+    for name, text in WRITTEN.items():
         with open(f"{_NEW}/etc/{name}", "w", encoding="utf-8") as file:
             file.write(text)
 

@@ -25,16 +25,22 @@ _ANY_NUMBER = 1 << 30
 Program = Callable[[], object]
 
 
-def start(control: int, ids: tuple[int, int], request: wire.Message, walls: Walls) -> Program:
-    """Set up the namespaces that this process was born into, and serve its session."""
+def start(
+    control: int, ids: tuple[int, int] | None, request: wire.Message, walls: Walls
+) -> Program:
+    """Set up the namespaces that this process was born into, and serve its session.
+
+    `ids` are who we are outside; None if another program has made the namespaces ready.
+    """
     link = _arrange(control)
     try:
-        syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
-        syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)  # or the next files belong to root
-        map_ids(*ids)
+        if ids is not None:
+            syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
+            syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)  # or the next files belong to root
+            map_ids(*ids)
+            sethostname("codeloop")
         syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
         syscalls.drop_bounding_set()
-        sethostname("codeloop")
         proc = root.mount_proc()
         disk = root.Mounts(int(request["disk"]), int(request["files"]))
     except OSError as error:

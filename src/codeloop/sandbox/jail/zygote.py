@@ -78,6 +78,28 @@ def serve(
     return beside.serve_slots(link, host, built, base)
 
 
+def serve_alone(
+    descriptor: int,
+    disk: wire.Message,
+    source: str,
+    packages: str | None,
+    preload: tuple[str, ...],
+) -> Callable[[], object]:
+    """Serve as the one slot of namespaces that another program has made; return as `serve` does.
+
+    `source` is where we were loaded from, which is taken away.
+    """
+    os.environ.pop("PWD", None)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # else the guest's would end us
+    built = walls.Walls(walls.NAMESPACES, seccomp.build_filter())
+    _preload(packages, preload)
+    syscalls.umount(source)
+    root.guard_devices()
+    streams.install()
+    _leave_no_trace()
+    return slot.start(descriptor, None, disk, built)
+
+
 def _enter_namespace() -> int:
     """Get a mount namespace of our own: as root, or else as root of a new user namespace.
 
