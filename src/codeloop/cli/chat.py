@@ -107,10 +107,9 @@ class _Chat:
         self.over = False
         self._args = args
         self._limits = wiring.limits(args)
-        level = wiring.isolation(args)
         self._models = stack.enter_context(ExitStack())
         self._session: SandboxSession = stack.enter_context(
-            wiring.open_session([], self._limits, level, interactive=sys.stdin.isatty())
+            wiring.open_session(args, interactive=sys.stdin.isatty())
         )
         self._model: Model = self._models.enter_context(
             wiring.open_model(args.model, args.base_url)

@@ -96,9 +96,7 @@ def _refine(args: argparse.Namespace, dialogue: Dialogue) -> DialogueDone:
     view = None if args.json else View()
     interactive = view is not None and sys.stdin.isatty()
     with (
-        wiring.open_session(
-            args.files, limits, wiring.isolation(args), interactive=interactive
-        ) as session,
+        wiring.open_session(args, files=args.files, interactive=interactive) as session,
         wiring.open_model(args.model, args.base_url) as model,
     ):
         keyboard = wiring.Keyboard(session)

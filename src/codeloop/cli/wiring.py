@@ -4,7 +4,7 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from codeloop.core.execution import Isolation
     from codeloop.core.protocols import Model, Sampling, Session
     from codeloop.loop.limits import Limits
-    from codeloop.sandbox import SandboxSession
+    from codeloop.sandbox import InstallPolicy, SandboxSession
 
 _WARNINGS = {
     "landlock": "isolation landlock: no namespaces; the code can see which files and users there "
@@ -49,6 +49,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     model.add_argument("--temperature", type=float, default=0.0, help="default: 0, greedy")
     model.add_argument("--seed", type=int, help="of the sampling")
     model.add_argument("--max-tokens", type=positive, default=1024, help="of a reply")
+    packages = parser.add_argument_group("packages that code may install with %%pip install")
+    packages.add_argument(
+        "--install-from",
+        metavar="DIR|URL",
+        help="a folder of wheels, or an index (default: none may be installed)",
+    )
+    packages.add_argument(
+        "--install-only", metavar="NAMES", help="these alone, with a comma between them"
+    )
     loop = parser.add_argument_group("limits of the loop")
     loop.add_argument("--turns", type=positive, default=4, help="model replies (default: 4)")
     loop.add_argument("--seconds", type=float, default=600.0, help="default: 600")
@@ -94,6 +103,24 @@ def isolation(args: argparse.Namespace) -> "Isolation":
     return level
 
 
+def installs(args: argparse.Namespace) -> "InstallPolicy":
+    """Return what `--install-from` allows.
+
+    Raises:
+        ConfigError: it names neither a folder nor an index.
+    """
+    from codeloop.sandbox import InstallPolicy
+
+    source = args.install_from
+    if source is not None and not source.startswith(("https://", "http://")):
+        if not Path(source).is_dir():
+            msg = f"--install-from {source}: neither a folder nor the URL of an index"
+            raise ConfigError(msg)
+        source = str(Path(source).resolve())
+    names = args.install_only.split(",") if args.install_only else None
+    return InstallPolicy(source, None if names is None else frozenset(names))
+
+
 def limits(args: argparse.Namespace) -> "Limits":
     from codeloop.core.execution import MIB, ExecutionLimits
     from codeloop.loop.limits import Limits
@@ -126,16 +153,19 @@ def open_model(name: str | None, base_url: str | None) -> "Iterator[Model]":
 
 @contextmanager
 def open_session(
-    files: list[Path], run_limits: "Limits", level: "Isolation", *, interactive: bool
+    args: argparse.Namespace, *, files: Sequence[Path] = (), interactive: bool
 ) -> "Iterator[SandboxSession]":
-    """Yield a stateful session that has the files in its work directory."""
+    """Yield a stateful session as the flags want it, with the files in its work directory."""
     from codeloop.sandbox import open_sandbox
 
     with open_sandbox(
-        guest_packages=guest_packages(), toolchain=toolchain(), isolation=level
+        guest_packages=guest_packages(), toolchain=toolchain(), isolation=isolation(args)
     ) as sandbox:
         session = sandbox.open_session(
-            stateful=True, interactive=interactive, limits=run_limits.run
+            stateful=True,
+            interactive=interactive,
+            limits=limits(args).run,
+            installs_from=installs(args),
         )
         try:
             for path in files:

@@ -21,12 +21,14 @@ from codeloop.sandbox.pool import Pool, Program, open_pool
 from codeloop.sandbox.probes import Probe, self_test
 from codeloop.sandbox.sandbox import Sandbox, check_isolation, open_sandbox
 from codeloop.sandbox.session import SandboxSession
+from codeloop.sandbox.stateful.installs import InstallPolicy
 from codeloop.sandbox.toolchain import prepare_fonts, prepare_toolchain
 
 __all__ = [
     "BUILT_IN",
     "ENDINGS",
     "NAMES",
+    "InstallPolicy",
     "Pool",
     "Probe",
     "Program",

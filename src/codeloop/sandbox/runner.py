@@ -194,7 +194,6 @@ class Runner:
 
     def ask_kernel(self, request: wire.Message, limits: ExecutionLimits) -> Facts:
         """Have the kernel answer something that is no cell."""
-        self.forget_wakes()
         asking = self._watch(lambda slot: self._begin_cell(slot, request, limits))
         while True:
             try:

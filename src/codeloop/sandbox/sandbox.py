@@ -3,6 +3,7 @@
 import threading
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +20,7 @@ from codeloop.sandbox.probes import self_test
 from codeloop.sandbox.rigs.residents import Resident, ResidentMode, compiled
 from codeloop.sandbox.rigs.rig import SandboxRig
 from codeloop.sandbox.session import SandboxSession
+from codeloop.sandbox.stateful.installs import InstallPolicy, present_in
 from codeloop.sandbox.tiers import BARE, ByTier
 
 TESTER_LIMITS = ExecutionLimits(cpu_s=300.0, wall_s=600.0, memory_bytes=4096 * MIB)
@@ -44,6 +46,7 @@ class Sandbox:
         self._lock = threading.Lock()
         self._languages: dict[str, Language] | None = None  # looked for when first asked about
         self._sessions: weakref.WeakSet[SandboxSession | SandboxRig] = weakref.WeakSet()
+        self._present = present_in(guest_packages)
         self._zygote = self._start()
         self._closed = False
 
@@ -58,8 +61,11 @@ class Sandbox:
         stateful: bool,
         interactive: bool = False,
         limits: ExecutionLimits = ExecutionLimits(),
+        installs_from: InstallPolicy = InstallPolicy(),
     ) -> SandboxSession:
         """Return a new session; `interactive` lets its code call `input()`.
+
+        `installs_from` says what a stateful one's cells may have by `%pip install`.
 
         Raises:
             SandboxError: the kernel refuses another one.
@@ -70,6 +76,7 @@ class Sandbox:
             stateful=stateful,
             interactive=interactive,
             limits=limits,
+            installs_from=replace(installs_from, present=self._present),
         )
         self._sessions.add(session)
         return session

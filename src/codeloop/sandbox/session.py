@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -12,6 +13,7 @@ from codeloop.core.execution import (
     MIB,
     ExecutionLimits,
     ExecutionResult,
+    GuestError,
     InputRequested,
     Output,
     OutputChunk,
@@ -21,8 +23,9 @@ from codeloop.core.execution import (
 )
 from codeloop.sandbox.languages import BUILT_IN, Language, install_hint
 from codeloop.sandbox.link import Slot
-from codeloop.sandbox.runner import CLOSED, Kind, Runner
-from codeloop.sandbox.stateful import workspace
+from codeloop.sandbox.runner import CLOSED, Events, Kind, Runner
+from codeloop.sandbox.stateful import installs, workspace
+from codeloop.sandbox.stateful.installs import InstallPolicy, Wanted
 from codeloop.sandbox.stateful.log import (
     REPEATABLE,
     Asked,
@@ -49,7 +52,9 @@ class SandboxSession:
         stateful: bool,
         interactive: bool,
         limits: ExecutionLimits,
+        installs_from: InstallPolicy = InstallPolicy(),
     ) -> None:
+        self._installs = installs_from
         self._find_languages = find_languages
         self._stateful = stateful
         self._limits = limits
@@ -99,11 +104,15 @@ class SandboxSession:
             runner = self._runner
             runner.put_bytes(files)
             if language == "python":
-                result = yield from runner.run(code, limits, stdin)
+                wanted = installs.find(code) if self._stateful else None
+                if wanted is not None and self._is_no_python(code):
+                    result = yield from self._install_and_run(wanted, limits)
+                else:
+                    result = yield from runner.run(code, limits, stdin)
                 repeatable = self._stateful and runner.outlived
             else:
                 if self._stateful:
-                    runner = self._programs = self._programs or runner.open_beside()
+                    runner = self._beside()
                 result = yield from runner.run_steps(code, language, limits, stdin)
                 repeatable = self._stateful
             if repeatable and result.status in REPEATABLE:
@@ -175,6 +184,7 @@ class SandboxSession:
         if not self._stateful:
             return ()
         limits = replace(self._limits, cpu_s=_LISTING_LIMIT_S, wall_s=_LISTING_LIMIT_S)
+        self._forget_wakes()
         with self._turn.take(short=True):
             facts = self._runner.ask_kernel({"names": True}, limits)
         return facts.answer.variables if facts.answer else ()
@@ -253,6 +263,17 @@ class SandboxSession:
         slot = self._runner.held.slot
         return slot is not None and slot.alive
 
+    def await_ready(self) -> None:
+        """Wait until a stateful session's process is up, so that a cell starts at once.
+
+        Raises:
+            SandboxError: as for `run`.
+        """
+        if self._stateful:
+            self._forget_wakes()
+            with self._turn.take(short=True):
+                self._runner.ask_kernel({"number": 0, "code": ""}, self._limits)
+
     def memory_bytes(self) -> int:
         """Return the memory that the session has taken: processes, and files in memory.
 
@@ -268,6 +289,50 @@ class SandboxSession:
             for runner in (self._runner, self._programs):
                 if runner is not None:
                     runner.forget_wakes()
+
+    def _beside(self) -> Runner:
+        self._programs = self._programs or self._runner.open_beside()
+        return self._programs
+
+    def _is_no_python(self, code: str) -> bool:
+        """Return whether a cell does not compile, by the guest's own word."""
+        request = {"number": 0, "code": f"compile({code!r}, '', 'exec')"}
+        facts = self._runner.ask_kernel(request, self._limits)
+        return facts.answer is not None and facts.answer.error is not None
+
+    def _install_and_run(self, wanted: Wanted, limits: ExecutionLimits) -> Events:
+        """Unpack the wheels that a cell wants into its disk, then run the rest of it."""
+        stopped = self._runner.forget_wakes
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            why_not = installs.bring(self._installs, wanted.words, folder, stopped)
+            wheels = sorted(folder.iterdir())
+            if why_not is None and wheels:
+                why_not = yield from self._unpack(wheels, limits)
+        if why_not is not None:
+            yield OutputChunk("stderr", f"{why_not}\n")
+            stderr = Output(f"{why_not}\n", len(why_not.encode()) + 1)
+            status = Status.INTERRUPTED if why_not == installs.STOPPED else Status.ERROR
+            return ExecutionResult(status, stderr=stderr, error=GuestError("InstallError", why_not))
+        said = f"installed: {' '.join(path.stem for path in wheels) or 'nothing new'}"
+        return (yield from self._runner.run(wanted.code_with(said), limits))
+
+    def _unpack(
+        self, wheels: Sequence[Path], limits: ExecutionLimits
+    ) -> Generator[OutputChunk | InputRequested, None, str | None]:
+        for path in wheels:
+            descriptor = workspace.open_regular(path)
+            try:
+                name = f"{installs.FOLDER}/{path.name}"
+                workspace.put(self._runner.slot, workspace.checked(name), descriptor)
+            except DataError as error:
+                return str(error)
+            finally:
+                os.close(descriptor)
+        result = yield from self._beside().run(installs.UNPACK, limits)
+        if result.status is Status.OK:
+            return None
+        return f"the packages could not be unpacked: {result.stderr.text.strip() or result.status}"
 
     def _run_again(self, cell: LoggedCell) -> None:
         lines = iter(cell.lines)

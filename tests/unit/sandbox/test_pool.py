@@ -1,5 +1,6 @@
 """A pool of live sessions, with sessions that are none and a clock that is set by hand."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -17,6 +18,13 @@ class FakeSession:
     alive: bool = True
     closed: bool = False
     measured: int = 0
+    ready: bool = False
+    breaks: bool = False
+
+    def await_ready(self) -> None:
+        if self.breaks:
+            raise SandboxError
+        self.ready = True
 
     def memory_bytes(self) -> int:
         self.measured += 1
@@ -36,11 +44,14 @@ class Bench:
     opened: list[FakeSession] = field(default_factory=list)
     reaped: list[FakeSession] = field(default_factory=list)
     broken: bool = False
+    breaks: bool = False
+    opening: Callable[[], None] = lambda: None
 
     def open(self) -> FakeSession:
         if self.broken:
             raise SandboxError
-        self.opened.append(FakeSession(idle_since=self.now))
+        self.opening()
+        self.opened.append(FakeSession(idle_since=self.now, breaks=self.breaks))
         return self.opened[-1]
 
     def pool(self, limits: PoolLimits, *, tends: bool = False) -> SessionPool[FakeSession]:
@@ -65,6 +76,7 @@ def test_a_spare_is_ready_before_it_is_asked_for(bench: Bench) -> None:
     with bench.pool(replace(LIMITS, spares=2)) as pool:
         pool.tend()
         assert len(bench.opened) == 2
+        assert all(session.ready for session in bench.opened)
         assert pool.take() in bench.opened[:2]
         assert len(bench.opened) == 2
         pool.tend()
@@ -175,3 +187,21 @@ def test_a_closed_pool_hands_nothing_out(bench: Bench) -> None:
     with pytest.raises(SandboxError, match="closed"):
         pool.take()
     assert all(session.closed for session in bench.opened)
+
+
+def test_a_spare_that_does_not_get_ready_is_closed_and_takes_no_place(bench: Bench) -> None:
+    pool = bench.pool(replace(LIMITS, sessions=1, spares=1))
+    bench.breaks = True
+    with pytest.raises(SandboxError):
+        pool.tend()
+    assert bench.opened[0].closed
+    bench.breaks = False
+    assert pool.take() is bench.opened[1]
+
+
+def test_a_session_that_opens_while_its_pool_closes_is_closed_too(bench: Bench) -> None:
+    pool = bench.pool(LIMITS)
+    bench.opening = pool.close
+    with pytest.raises(SandboxError, match="closed"):
+        pool.take()
+    assert bench.opened[0].closed

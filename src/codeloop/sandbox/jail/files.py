@@ -34,6 +34,9 @@ def put(path: str, source: int) -> str | None:
             offset = 0
             while sent := os.sendfile(target, source, offset, _COPY_BYTES):
                 offset += sent
+        except OSError:
+            os.ftruncate(target, 0)  # what did not fit is not to fill the disk
+            raise
         finally:
             os.close(target)
     except OSError as error:

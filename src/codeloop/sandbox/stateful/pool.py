@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
@@ -11,6 +12,7 @@ from codeloop.core.errors import SandboxError
 from codeloop.core.execution import MIB
 
 _TEND_EVERY_S = 1.0
+_CLOSED = "this pool is closed"
 
 
 class Live(Protocol):
@@ -22,6 +24,13 @@ class Live(Protocol):
 
     @property
     def alive(self) -> bool: ...
+
+    def await_ready(self) -> None:
+        """Wait until it could run something at once.
+
+        Raises:
+            SandboxError: it broke.
+        """
 
     def memory_bytes(self) -> int:
         """Return the memory that it has taken.
@@ -95,9 +104,7 @@ class SessionPool(Generic[S]):
         """
         session = self._take_spare(owner)
         if session is None:
-            session = self._open_reserved()
-            with self._lock:
-                self._live[session] = _Entry(owner, self._clock())
+            session = self._open_reserved(owner)
         self._wake.set()
         return session
 
@@ -114,9 +121,7 @@ class SessionPool(Generic[S]):
             self._on_reap(session)
             session.close()
         while self._wants_spare():
-            session = self._open_reserved()
-            with self._lock:
-                self._spares.append(session)
+            self._open_reserved(owner=None)
 
     def close(self) -> None:
         """Close all sessions."""
@@ -159,8 +164,7 @@ class SessionPool(Generic[S]):
         """Return a spare, or None if one has to be opened, for which the place is then kept."""
         with self._lock:
             if self._closed:
-                msg = "this pool is closed"
-                raise SandboxError(msg)
+                raise SandboxError(_CLOSED)
             owned = sum(entry.owner == owner for entry in self._live.values())
             if owned >= self._limits.of_one_owner:
                 msg = f"{owned} sessions of one owner are live, the most that are allowed"
@@ -176,12 +180,28 @@ class SessionPool(Generic[S]):
             self._opening += 1
             return None
 
-    def _open_reserved(self) -> S:
-        try:
-            return self._open_session()
-        finally:
+    def _open_reserved(self, owner: str | None) -> S:
+        """Open the session for which a place is kept: for its owner, or as a spare."""
+        with ExitStack() as undo:
+            undo.callback(self._give_place_up)
+            session = self._open_session()
+            undo.callback(session.close)
+            if owner is None:
+                session.await_ready()
             with self._lock:
+                if self._closed:
+                    raise SandboxError(_CLOSED)
+                if owner is None:
+                    self._spares.append(session)
+                else:
+                    self._live[session] = _Entry(owner, self._clock())
                 self._opening -= 1
+                undo.pop_all()
+        return session
+
+    def _give_place_up(self) -> None:
+        with self._lock:
+            self._opening -= 1
 
     def _count(self) -> int:
         return len(self._live) + len(self._spares) + self._opening
