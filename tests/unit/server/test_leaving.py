@@ -38,6 +38,25 @@ def test_when_a_client_goes_what_it_ordered_is_not_begun(serve: Serve, connect: 
     assert [program.code for program in served.pool.ran] == ["0"]
 
 
+def test_when_a_trainer_goes_what_it_sent_is_not_begun(serve: Serve, connect: Connect) -> None:
+    served = serve(is_open=False, slots=1)
+    backlog, sockets = served.node.backlog, []
+    for number in range(3):
+        body = b'{"language": "python", "code": "%d"}' % number
+        sockets.append(connect(served))
+        sockets[-1].sendall(
+            b"POST /run_code HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            b"Content-Length: %d\r\n\r\n" % len(body) + body
+        )
+        wait_for(lambda: backlog.waiting + backlog.running == len(sockets))
+    sockets[1].close()
+    wait_for(lambda: served.node.backlog.waiting == 1)
+    served.pool.gate.set()
+    for sock in (sockets[0], sockets[2]):
+        assert sock.recv(1 << 16).startswith(b"HTTP/1.1 200")
+    assert [program.code for program in served.pool.ran] == ["0", "2"]
+
+
 def test_what_ran_for_a_client_that_went_is_there_when_it_comes_back(
     serve: Serve, connect: Connect
 ) -> None:

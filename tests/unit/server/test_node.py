@@ -77,6 +77,19 @@ def test_what_our_sandbox_failed_is_no_result_and_is_run_anew(serve: Serve) -> N
     assert 'codeloop_node_broken_total{form="own"} 1' in served.counts()
 
 
+def test_a_node_whose_sandbox_fails_run_after_run_is_not_well(serve: Serve) -> None:
+    served = serve()
+    served.pool.errors["1"] = SandboxError("the zygote died")
+    for number in range(7):
+        served.order((f"id-{number}", "1"))
+    assert served.http.request("GET", "/health").status == 200
+    served.order(("id-7", "1"))
+    health = served.http.request("GET", "/health")
+    assert (health.status, health.json()["status"]) == (503, "broken")
+    served.order(("id-8", "2"))
+    assert served.http.request("GET", "/health").status == 200
+
+
 def test_an_order_at_fault_is_refused_by_itself(serve: Serve) -> None:
     served = serve()
     served.pool.errors["1"] = DataError("'a/b': not a plain file name")

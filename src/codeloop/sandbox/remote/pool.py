@@ -25,22 +25,7 @@ _PAUSE_S = 2.0  # between looks at one that is dead
 _CLOSED = "this pool is closed"
 
 
-@dataclass(slots=True)
-class _Task:
-    """A program that somebody waits for."""
-
-    order: Order
-    future: Future[ExecutionResult] = field(default_factory=Future)
-    losses: int = 0
-
-    def lose(self, cause: str) -> None:
-        """Note that a node did not run it, for no fault of its own as far as one can tell."""
-        self.losses += 1
-        if self.losses >= _MOST_LOSSES:
-            _fail(self, SandboxError(f"lost {self.losses} times, the last time thus: {cause}"))
-
-
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Node:
     """A node as it is seen from here."""
 
@@ -48,6 +33,22 @@ class _Node:
     size: Size = Size(0, 0)
     alive: bool = False
     cause: str = ""  # why it is not
+
+
+@dataclass(slots=True)
+class _Task:
+    """A program that somebody waits for."""
+
+    order: Order
+    future: Future[ExecutionResult] = field(default_factory=Future)
+    losses: int = 0
+    broken_at: set[_Node] = field(default_factory=set)  # the nodes whose sandbox failed it
+
+    def lose(self, cause: str) -> None:
+        """Note that a node did not run it, for no fault of its own as far as one can tell."""
+        self.losses += 1
+        if self.losses >= _MOST_LOSSES:
+            _fail(self, SandboxError(f"lost {self.losses} times, the last time thus: {cause}"))
 
 
 class RemotePool:
@@ -178,15 +179,31 @@ class RemotePool:
     def _take(self, node: _Node) -> dict[str, _Task]:
         """Wait for programs; return a fair share of them, if they are not others' by then."""
         with self._changed:
-            self._changed.wait_for(lambda: self._queue or self._closed.is_set() or not node.alive)
+            self._changed.wait_for(
+                lambda: (
+                    self._closed.is_set()
+                    or not node.alive
+                    or any(self._suits(node, task) for task in self._queue)
+                )
+            )
             lanes = _LANES * sum(each.alive for each in self._nodes) or 1
             share = min(_BATCH * node.size.slots, node.size.room, -(-len(self._queue) // lanes))
             taken: dict[str, _Task] = {}
+            passed_over: list[_Task] = []
             while self._queue and len(taken) < share and node.alive and not self._closed.is_set():
                 task = self._queue.popleft()
-                if not task.future.done():  # or nobody waits for it any more
+                if not self._suits(node, task):
+                    passed_over.append(task)
+                elif not task.future.done():  # or nobody waits for it any more
                     taken[task.order.id] = task
+            self._queue.extendleft(reversed(passed_over))
             return taken
+
+    def _suits(self, node: _Node, task: _Task) -> bool:
+        """Return whether a node should have a program: not where it failed, if there are others."""
+        return node not in task.broken_at or all(
+            each in task.broken_at for each in self._nodes if each.alive
+        )
 
     def _carry(self, node: _Node, tasks: dict[str, _Task]) -> float:
         """Have a node run programs; return how many seconds to leave it alone.
@@ -227,6 +244,7 @@ class RemotePool:
         elif answer.returned:
             self._bury(node, f"node {node.link.name} is draining")
         else:
+            task.broken_at.add(node)
             task.lose(f"node {node.link.name}: {answer.broken}")
             self._look(node)  # it says itself when it is no good any more
 

@@ -120,6 +120,17 @@ def test_what_a_node_s_sandbox_fails_is_tried_again_and_then_raised(
     assert pool.run(Program("2")) == ok("2")
 
 
+def test_a_node_whose_sandbox_is_broken_is_left(serve: Serve, join: Join) -> None:
+    broken, well = serve(slots=1), serve(slots=1)
+    for number in range(60):
+        broken.pool.errors[str(number)] = SandboxError("the zygote died")
+    pool = join(broken, well)
+    for program in programs(60):
+        assert pool.run(program) == ok(program.code)
+    assert pool.slots == 1
+    assert broken.node.state == "broken"
+
+
 def test_a_program_at_fault_is_raised_as_such(serve: Serve, join: Join) -> None:
     node = serve()
     node.pool.errors["1"] = DataError("'a/b': not a plain file name")
