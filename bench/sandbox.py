@@ -10,7 +10,8 @@ Each method checks the canonical solutions with the base inputs, in two processe
 take turns, so that what else the machine does hits all alike.
 
 - `evalplus`: its own `untrusted_check`, in a process that holds its data set as it loads it.
-- `evalplus, lean`: the same without the plus inputs, which makes its forks cheaper.
+- `evalplus, full`: the same in a process that holds what its `evaluate` does: the expected
+  outputs of all base and plus inputs too, which each of its forks pays for.
 - `python -I`: one interpreter for each check; `bubblewrap`: that in namespaces.
 - `fork`: what our jail is measured by: a small process with our candidate's program forks for
   each check and plays the tester itself. No jail, no second process, no limits.
@@ -50,10 +51,10 @@ from codeloop.sandbox.jail.zygote import _PRELOAD
 Json = dict[str, Any]
 
 PEER = "evalplus"
-LEAN = "evalplus, lean"
+FULL = "evalplus, full"
 METHODS = (
     PEER,
-    LEAN,
+    FULL,
     "python -I",
     "bubblewrap",
     "fork",
@@ -78,7 +79,7 @@ from codeloop.judge.guest.proxy import Link
 for name in {preload!r}:
     __import__(name)
 gc.collect(); gc.freeze()
-while True:
+while sys.stdin.buffer.peek(1):
     request, calls, expected = pickle.load(sys.stdin.buffer)
     ours, theirs = socket.socketpair()
     pid = os.fork()
@@ -139,6 +140,7 @@ class Worker:
 
         multiprocessing.set_start_method("fork", force=True)  # as evalplus is used; we were spawned
         self.tasks: list[Task] = []
+        self.outputs: list[Any] = []
         self.held = get_human_eval_plus()
         for row in self.held.values():
             if row["entry_point"] == "find_zero":  # of which evalplus 0.3.1 passes no solution
@@ -146,8 +148,8 @@ class Worker:
             code = row["prompt"] + row["canonical_solution"]
             inputs, name = row["base_input"], row["entry_point"]
             expected, times = trusted_exec(code, inputs, name, record_time=True)
-            if kind == LEAN:
-                del row["plus_input"]
+            if kind == FULL:
+                self.outputs.append(trusted_exec(code, row["plus_input"], name))
             self.tasks.append(_task(row, code, expected, times))
         self.stack = ExitStack()
         if kind.startswith(PEER):
@@ -342,7 +344,7 @@ def report(figures: dict[str, list[Round]], path: Path | None) -> None:
             f"{name:18}{row['checks_per_s']:10.1f}{row['cpu_ms']:8.2f}{row['times_peer']:12.2f}"
             f"{row['times_peer_cpu']:11.3f}  {row['passed']}/{row['of']}{verdict}"
         )
-    for name in (PEER, LEAN):
+    for name in (PEER, FULL):
         print(f"{name}: its process holds {rows[name]['rss_mib']} MiB")
     jail = statistics.median(
         ours.cpu_s / bare.cpu_s

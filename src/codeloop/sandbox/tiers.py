@@ -32,14 +32,16 @@ BARE = Tier("bare", (), ())
 # The fullest first: a program that wants one has what the next ones hold too.
 TIERS = (
     Tier(
-        "pandas",
+        "plots",
         ("numpy", "pandas", "matplotlib", "matplotlib.pyplot"),
-        ("pandas", "matplotlib", "seaborn"),
+        ("matplotlib", "seaborn"),
     ),
+    Tier("pandas", ("numpy", "pandas"), ("pandas",)),
     Tier("numpy", ("numpy",), ("numpy", "scipy")),
     BARE,
 )
-_IMPORT = re.compile(rb"^[ \t]*(?:import|from)[ \t]([^\n#]*)", re.MULTILINE)
+# A judge's request has a few bytes before the source, so the first line may begin with anything.
+_IMPORT = re.compile(rb"(?:^[ \t]*|\A[\s\S]{0,32}?)(?:import|from)[ \t]([^\n#]*)", re.MULTILINE)
 _WORD = re.compile(rb"\w+")
 
 

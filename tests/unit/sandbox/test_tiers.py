@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from codeloop.core.errors import SandboxError
+from codeloop.judge.guest.wire import encode
 from codeloop.sandbox.tiers import BARE, TIERS, ByTier, Tier, tier_of, tiers_for
 
 
@@ -17,9 +18,10 @@ from codeloop.sandbox.tiers import BARE, TIERS, ByTier, Tier, tier_of, tiers_for
         ("import os, numpy", "numpy"),
         ("from scipy.stats import norm", "numpy"),
         ("    import pandas as pd", "pandas"),
-        ("from matplotlib import pyplot as plt", "pandas"),
+        ("from matplotlib import pyplot as plt", "plots"),
+        ("import pandas, matplotlib", "plots"),
         ("import numpy\nimport pandas\n", "pandas"),
-        ("# import numpy", "bare"),
+        ("x = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]\n# import numpy", "bare"),
         ("import os  # numpy is not needed", "bare"),
         ("print('numpy')", "bare"),
         ("important = numpyish = 1", "bare"),
@@ -27,6 +29,13 @@ from codeloop.sandbox.tiers import BARE, TIERS, ByTier, Tier, tier_of, tiers_for
 )
 def test_tier_is_chosen_by_imports(source: str, name: str) -> None:
     assert tier_of(source.encode()).name == name
+
+
+@pytest.mark.parametrize(
+    "source", ["import pandas\nx = 1", "x = 1\nimport pandas\n", "import os, pandas as pd\n"]
+)
+def test_a_judge_s_request_is_looked_into(source: str) -> None:
+    assert tier_of(encode(source, "f", False)).name == "pandas"
 
 
 def test_tiers_need_all_their_packages(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def prepare(request: wire.Message, descriptors: list[int], walls: Walls) -> Prog
     finds_kin = request["mode"] == "nursery" and walls.sees_strangers
     proc = sample.outside() if finds_kin else None
     os.umask(0o022)
-    _link_font_cache()
+    root.link_font_cache()
     os.chdir(root.work())
     _reset_signals()
     if request["mode"] == "program":
@@ -127,19 +127,6 @@ def _limit(request: wire.Message, level: str) -> None:
         limits[resource.RLIMIT_CPU] = (seconds, seconds + 1)
     for kind, (soft, hard) in limits.items():
         _set_limit(kind, soft, hard)
-
-
-def _link_font_cache() -> None:
-    """Let Matplotlib find the fonts that were looked up once, in a folder that it can write to."""
-    if root.work() != root.WORK:  # the folder would be the host's
-        return
-    try:
-        names = os.listdir(root.FONTS)  # noqa: PTH208  pathlib is slow to import
-        os.mkdir(root.PLOT_SETTINGS)  # noqa: PTH102
-        for name in names:
-            os.symlink(f"{root.FONTS}/{name}", f"{root.PLOT_SETTINGS}/{name}")  # noqa: PTH211
-    except OSError:  # no fonts were looked up, or a guest before this one has made the folder
-        return
 
 
 def _set_limit(kind: int, soft: int, hard: int) -> None:

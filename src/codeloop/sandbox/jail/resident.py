@@ -92,6 +92,7 @@ def _breed(link: socket, serve: Callable[[bytes, int], object], proc: sample.Pro
     gc.collect()
     gc.freeze()
     gc.disable()
+    syscalls.use_huge_pages()
     fresh = _disk_state()
     while True:
         try:

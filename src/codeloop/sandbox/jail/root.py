@@ -1,6 +1,6 @@
 """The private root: a small read-only tree of binds that holds nothing of the host's own data."""
 
-# ruff: noqa: PTH101, PTH102, PTH103, PTH110, PTH112, PTH114, PTH115, PTH118, PTH120, PTH123, PTH207, PTH211  (pathlib is slow to import)
+# ruff: noqa: PTH101, PTH102, PTH103, PTH110, PTH112, PTH114, PTH115, PTH118, PTH120, PTH123, PTH207, PTH208, PTH211  (pathlib is slow to import)
 
 import glob
 import os
@@ -71,6 +71,19 @@ def shown() -> tuple[str, ...]:
     return tuple(path for path in paths if os.path.exists(path))
 
 
+def link_font_cache() -> None:
+    """Let Matplotlib find the fonts that were looked up once, in a folder that it can write to."""
+    if work() != WORK:  # the folder would be the host's
+        return
+    try:
+        names = os.listdir(FONTS)
+        os.mkdir(PLOT_SETTINGS)
+        for name in names:
+            os.symlink(f"{FONTS}/{name}", f"{PLOT_SETTINGS}/{name}")
+    except OSError:  # no fonts were looked up, or a guest before this one has made the folder
+        return
+
+
 def enter(packages: str | None, toolchain: str | None) -> None:
     """Make a private root and move into it; needs a mount namespace of our own.
 
@@ -110,6 +123,8 @@ def _fill(lent: dict[str, str | None]) -> None:
     for name in ("proc", "work", "tmp", "dev/shm", "etc"):
         os.makedirs(f"{_NEW}/{name}")
     syscalls.mount(f"{_OLD}/proc", f"{_NEW}/proc", "", MS_BIND | MS_REC)
+    scratch = "mode=1777,size=16m"  # for the zygote; each slot covers it with its own
+    syscalls.mount("tmpfs", _NEW + _TMP, "tmpfs", MS_NOSUID | MS_NODEV, scratch)
     for name in DEVICES:
         _bind(f"{_OLD}/dev/{name}", f"{_NEW}/dev/{name}", MS_RDONLY | MS_NOSUID)
     for name, target in LINKS.items():

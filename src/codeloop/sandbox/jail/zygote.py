@@ -70,9 +70,10 @@ def serve(
         os._exit(1)
     streams.install()
     _leave_no_trace()
-    wire.send(link, {"ready": True})
     gc.collect()
     gc.freeze()
+    syscalls.use_huge_pages()
+    wire.send(link, {"ready": True})
     if base is None:
         return _serve_slots(link, host, built)
     return beside.serve_slots(link, host, built, base)
@@ -126,6 +127,7 @@ def _preload(packages: str | None, preload: tuple[str, ...]) -> None:
     site.sethelper()
     if packages:
         sys.path.append(packages)
+        root.link_font_cache()
     for name in (*_PRELOAD, *preload):
         __import__(name)
 
