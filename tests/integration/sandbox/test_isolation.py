@@ -24,10 +24,13 @@ from adversarial.hostile import (
 from polyglot import need
 
 from codeloop.core.errors import IsolationError
-from codeloop.core.execution import Isolation, Status
+from codeloop.core.execution import Isolation, Status, TrialLimits
+from codeloop.core.problem import FunctionTests, Problem
+from codeloop.judge.judging import judge
+from codeloop.judge.programs import rig_programs
 from codeloop.sandbox import Sandbox, open_sandbox
 from codeloop.sandbox.isolation import machine
-from codeloop.sandbox.jail.walls import landlock
+from codeloop.sandbox.jail.walls import NOBODY, landlock
 
 pytestmark = pytest.mark.jail
 
@@ -146,6 +149,25 @@ def test_a_killed_slot_leaves_nothing(lower: Sandbox) -> None:
     session.restart()
     assert run(session, "1").status is Status.OK
     session.close()
+
+
+def test_a_rig_judges_and_ends_nothing_but_its_candidates(lower: Sandbox) -> None:
+    """Its nursery ends all that a candidate leaves, with no namespace that bounds "all"."""
+    user = NOBODY if os.geteuid() == 0 else None
+    tests = FunctionTests(((3,), (10,)), (122, 381))
+    problem = Problem("p", "", (tests,), "f", limits=TrialLimits(cpu_s=4.0, wall_s=20.0))
+    leaving = f"{SURVIVE}\ndef f(x): return x * 37 + 11"
+    with subprocess.Popen(["sleep", "60"], user=user) as bystander:
+        rig = lower.open_rig(rig_programs(), limits=LIMITS)
+        before = family(zygote_of(lower).pid)
+        assert judge(problem, leaving, rig).passed
+        assert not judge(problem, "def f(x): return 122", rig).passed
+        there = family(zygote_of(lower).pid)
+        assert len(there) - len(before) == 4  # a slot and its program, twice: no candidate
+        rig.close()
+        assert not set(family(zygote_of(lower).pid)) - set(before)
+        assert bystander.poll() is None
+        bystander.kill()
 
 
 def _parent(pid: int) -> int:
