@@ -210,7 +210,7 @@ def _task(row: Json, code: str, expected: list[Any], times: list[float]) -> Task
         for method, each in tests.items()
     }
     frames = (
-        encode(code, name, False),
+        encode("", code, name, False),
         [encode(each, {}) for each in inputs],
         [encode(each) for each in expected],
     )
