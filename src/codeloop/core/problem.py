@@ -85,12 +85,14 @@ class ScriptTests:
 class ProgramTests:
     """A solution is put between two texts, and the program that they make has to end well.
 
-    Tests and solution share a process: the verdicts are forgeable.
+    What is to be dropped is taken out of the solution. Tests and solution share a process: the
+    verdicts are forgeable.
     """
 
     language: str
     before: str = ""
     after: str = ""
+    drop: tuple[str, ...] = ()
 
 
 Tests = FunctionTests | PackedTests | CheckTests | StdioTests | ScriptTests | ProgramTests

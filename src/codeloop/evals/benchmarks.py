@@ -9,8 +9,9 @@ from pathlib import Path
 
 from codeloop.core.errors import ConfigError, DataError
 from codeloop.core.problem import Problem
-from codeloop.evals.humaneval import humaneval, humaneval_plus
+from codeloop.evals.humaneval import humaneval, humaneval_plus, leetcode
 from codeloop.evals.mbpp import mbpp, mbpp_full, mbpp_plus
+from codeloop.evals.multilingual import humaneval_fix, humaneval_x, mbxp
 from codeloop.evals.own import own_problem
 from codeloop.evals.rows import Row, digest, read_rows
 
@@ -24,6 +25,10 @@ _LOADERS: dict[str, Load] = {
     "mbpp": mbpp,
     "mbpp_full": mbpp_full,
     "mbpp_plus": mbpp_plus,
+    "fix": humaneval_fix,
+    "humaneval_x": humaneval_x,
+    "mbxp": mbxp,
+    "leetcode": leetcode,
     OWN: own_problem,
 }
 

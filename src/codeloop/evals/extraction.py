@@ -18,8 +18,8 @@ _CODE_LINE = re.compile(r"^(?:def |class |import |from |async def |@)", re.MULTI
 class Rule(StrEnum):
     """How a solution was found, the surest first."""
 
-    DEFINES = "defines"  # the first code block that defines what the tests call
-    TAGGED = "tagged"  # what stands in <solution> or <execute>, and defines it
+    TAGGED = "tagged"  # what stands in <solution> or <execute>, and defines what the tests call
+    DEFINES = "defines"  # the first code block that defines it
     CONTINUES = "continues"  # a code block that goes on where the prompt ends
     FIRST = "first"  # the first code block: nothing defines it
     BARE = "bare"  # code without a fence, from its first line on
@@ -41,13 +41,11 @@ def extract(reply: str, problem: Problem) -> Extraction:
     blocks = [block.code for block in find_blocks(reply) if _is_of(block, problem.language)]
     name = problem.entry_point.partition("(")[0]
     if problem.language != "python":
-        named = (code for code in blocks if not name or name in code)
-        code = next(named, blocks[0] if blocks else "")
-        return Extraction(code, Rule.DEFINES if code else Rule.NONE)
+        return _in_another_language(blocks, name, problem)
     if not name:  # a whole program
         return Extraction(blocks[0], Rule.FIRST) if blocks else _bare(reply, "", problem)
     tagged = [match[2].strip("\n") + "\n" for match in _TAGGED.finditer(reply)]
-    for codes, rule in ((blocks, Rule.DEFINES), (tagged, Rule.TAGGED)):
+    for codes, rule in ((tagged, Rule.TAGGED), (blocks, Rule.DEFINES)):
         found = next((code for code in codes if defines(code, name)), None)
         if found is not None:
             return Extraction(found, rule)
@@ -57,6 +55,15 @@ def extract(reply: str, problem: Problem) -> Extraction:
     if blocks or tagged:
         return Extraction((blocks or tagged)[0], Rule.FIRST)
     return _bare(reply, name, problem)
+
+
+def _in_another_language(blocks: list[str], name: str, problem: Problem) -> Extraction:
+    named = next((code for code in blocks if not name or name in code), None)
+    if named is not None:
+        return Extraction(named, Rule.DEFINES)
+    if blocks:
+        return Extraction(problem.prompt + blocks[0], Rule.CONTINUES)
+    return Extraction("", Rule.NONE)
 
 
 def defines(code: str, name: str) -> bool:

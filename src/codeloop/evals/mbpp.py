@@ -6,8 +6,7 @@ from typing import Any
 
 from codeloop.core.errors import DataError
 from codeloop.core.problem import CheckTests, Oracle, Problem
-from codeloop.evals.examples import prompt_asserts
-from codeloop.evals.humaneval import function_tests
+from codeloop.evals.humaneval import function_tests, prompt_asserts
 from codeloop.evals.rows import Row, text_of
 
 _TEST_PART = range(11, 511)

@@ -8,6 +8,7 @@ import os
 import threading
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -39,14 +40,15 @@ def read_rows(path: Path) -> Iterator[tuple[str, Row]]:
         raise DataError(msg) from error
 
 
-def open_file(path: Path) -> IO[bytes]:
+@contextmanager
+def open_file(path: Path) -> Iterator[IO[bytes]]:
     """Open a file for reading; what is packed by gzip is unpacked as it is read."""
-    file = path.open("rb")
-    if file.read(2) != b"\x1f\x8b":
-        file.seek(0)
-        return file
-    file.close()
-    return gzip.open(path)  # type: ignore[return-value]
+    with path.open("rb") as file:
+        if file.peek(2)[:2] != b"\x1f\x8b":  # peeked at, so that a pipe will do
+            yield file
+            return
+        with gzip.GzipFile(fileobj=file) as unpacked:
+            yield unpacked  # type: ignore[misc]
 
 
 def digest(path: Path) -> str:

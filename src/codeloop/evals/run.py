@@ -253,7 +253,6 @@ _STYLES = {
     "humaneval_x": "complete_other",
     "mbxp": "complete_other",
     "fix": "fix",
-    "cruxeval": "returns",
 }
 
 

