@@ -52,20 +52,19 @@ def open_rigs(args: argparse.Namespace) -> "Iterator[RigPool]":
     from codeloop.core.execution import MIB, ExecutionLimits
     from codeloop.judge.many import RigPool
     from codeloop.judge.programs import rig_programs
-    from codeloop.sandbox import open_sandbox
+    from codeloop.sandbox import open_pool
 
     if args.workers < 1:
         msg = "--workers should be 1 or more"
         raise ConfigError(msg)
     limits = ExecutionLimits(memory_bytes=args.memory_mb * MIB)
     programs = rig_programs()
+    packages, toolchain = wiring.guest_packages(), wiring.toolchain()
     with (
-        open_sandbox(
-            guest_packages=wiring.guest_packages(), toolchain=wiring.toolchain()
-        ) as sandbox,
-        RigPool(lambda: sandbox.open_rig(programs, limits=limits), args.workers) as pool,
+        open_pool(slots=args.workers, guest_packages=packages, toolchain=toolchain) as pool,
+        RigPool(lambda: pool.open_rig(programs, limits=limits), args.workers) as rigs,
     ):
-        yield pool
+        yield rigs
 
 
 def open_prepared(benchmark: "Benchmark", args: argparse.Namespace, pool: "RigPool") -> "Prepared":

@@ -62,6 +62,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="HOST",
         help="a name that clients may call it by, as often as wanted (default: any with a token)",
     )
+    wiring.add_isolation(serve)
     serve.set_defaults(main=main)
 
 
@@ -81,8 +82,12 @@ def main(args: argparse.Namespace) -> int:
         token=_token(args.token_file) if args.token_file else "",
         hosts=frozenset(name.lower() for name in args.name),
     )
-    packages, toolchain = wiring.guest_packages(), wiring.toolchain()
-    with open_service(settings, guest_packages=packages, toolchain=toolchain) as service:
+    with open_service(
+        settings,
+        guest_packages=wiring.guest_packages(),
+        toolchain=wiring.toolchain(),
+        isolation=wiring.isolation(args),
+    ) as service:
 
         def drain(number: int, _frame: FrameType | None) -> None:
             signal.signal(number, signal.default_int_handler)  # another one ends it at once

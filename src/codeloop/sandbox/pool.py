@@ -11,10 +11,10 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from codeloop.core.errors import ConfigError, DataError, SandboxError
-from codeloop.core.execution import ExecutionLimits, ExecutionResult, RigPrograms
+from codeloop.core.execution import ExecutionLimits, ExecutionResult, Isolation, RigPrograms
 from codeloop.sandbox.rigs.residents import Resident
 from codeloop.sandbox.rigs.rig import SandboxRig
-from codeloop.sandbox.sandbox import TESTER_LIMITS, Sandbox
+from codeloop.sandbox.sandbox import TESTER_LIMITS, Sandbox, open_sandbox
 from codeloop.sandbox.session import SandboxSession
 from codeloop.sandbox.tiers import BARE, ByTier, Tier, tier_of, tiers_for
 
@@ -48,12 +48,24 @@ class Pool:
     the slot is.
     """
 
-    def __init__(self, slots: int, guest_packages: Path | None, toolchain: Path | None) -> None:
+    def __init__(
+        self,
+        slots: int,
+        guest_packages: Path | None,
+        toolchain: Path | None,
+        isolation: Isolation,
+    ) -> None:
+        def open_one(tier: Tier) -> Sandbox:
+            return open_sandbox(
+                guest_packages=guest_packages,
+                preload=tier.preload,
+                toolchain=toolchain,
+                isolation=isolation,
+            )
+
         self._slots = slots
         self._tiers = tiers_for(guest_packages)
-        self._sandboxes = ByTier(
-            self._tiers, lambda tier: Sandbox(guest_packages, tier.preload, toolchain)
-        )
+        self._sandboxes = ByTier(self._tiers, open_one)
         self._sandboxes.of(BARE)  # so that a machine that cannot isolate says so now
         self._changed = threading.Condition()
         self._busy = 0
@@ -204,9 +216,13 @@ class Pool:
 
 
 def open_pool(
-    *, slots: int, guest_packages: Path | None = None, toolchain: Path | None = None
+    *,
+    slots: int,
+    guest_packages: Path | None = None,
+    toolchain: Path | None = None,
+    isolation: Isolation = Isolation.NAMESPACES,
 ) -> Pool:
-    """Return a pool, to be closed or used in a `with` statement; the folders as `open_sandbox`.
+    """Return a pool, to be closed or used in a `with` statement; all else as for `open_sandbox`.
 
     Raises:
         ConfigError: there are no slots.
@@ -216,7 +232,7 @@ def open_pool(
     if slots < 1:
         msg = f"a pool has 1 slot or more, not {slots}"
         raise ConfigError(msg)
-    return Pool(slots, guest_packages, toolchain)
+    return Pool(slots, guest_packages, toolchain, isolation)
 
 
 def _result(session: SandboxSession, program: Program) -> ExecutionResult:

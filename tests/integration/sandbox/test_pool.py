@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from codeloop.core.errors import ConfigError, DataError, SandboxError
-from codeloop.core.execution import MIB, ExecutionLimits, Status
+from codeloop.core.errors import ConfigError, DataError, IsolationError, SandboxError
+from codeloop.core.execution import MIB, ExecutionLimits, Isolation, Status
 from codeloop.sandbox import Pool, Program, open_pool
 
 
@@ -140,3 +140,12 @@ def test_a_tier_has_its_modules_warm(tmp_path: Path) -> None:
         assert pool.run(Program(code)).stdout.text == "True\n"
         code = "import sys\nprint('nump' + 'y' in sys.modules)"
         assert pool.run(Program(code)).stdout.text == "False\n"
+
+
+def test_a_lower_level_is_stamped_into_results() -> None:
+    try:
+        pool = open_pool(slots=1, isolation=Isolation.LANDLOCK)
+    except IsolationError as error:
+        pytest.skip(str(error))
+    with pool:
+        assert pool.run(Program("print(1)")).isolation is Isolation.LANDLOCK
