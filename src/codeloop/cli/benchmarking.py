@@ -28,8 +28,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         type=Path,
         default=os.environ.get("CODELOOP_DATA"),
-        help="folder of the benchmarks' files (default: $CODELOOP_DATA, else the data folder's "
-        "own, which `codeloop eval pull` fills)",
+        help="folder of the benchmarks' files (default: $CODELOOP_DATA, else `data` in the "
+        "data folder)",
     )
     group.add_argument(
         "--workers", type=int, metavar="N", default=os.cpu_count() or 1, help="default: processors"
