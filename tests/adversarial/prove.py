@@ -161,7 +161,7 @@ def _allowed(hostile: Hostile) -> set[Status]:
 def _present() -> dict[str, set[str]]:
     """Return what there is of each kind of thing that a run could leave."""
     mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
-    temporary = Path(tempfile.gettempdir()).glob("codeloop-jail-*")
+    temporary = Path(tempfile.gettempdir()).glob(f"codeloop-jail-{os.getpid()}-*")  # ours alone
     groups = cgroups.find()
     made = [
         path

@@ -187,7 +187,7 @@ class Runner:
             stderr=run.captures["stderr"].output(),
             isolation=run.isolation,
         )
-        if step is not None and run.facts.interrupted and result.status in _OWN_ENDS:
+        if run.facts.interrupted and result.status in _OWN_ENDS:
             result = replace(result, status=Status.INTERRUPTED)  # it may end as it likes
         lost, self._lost = self._lost, False
         return replace(result, state_lost=lost)
