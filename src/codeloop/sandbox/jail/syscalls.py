@@ -220,8 +220,11 @@ def use_huge_pages() -> None:
 
     A fork copies what tells where each page is: a line for a huge page, 512 for as many small ones.
     """
-    with open("/proc/self/maps", encoding="utf-8") as maps:  # noqa: PTH123  pathlib is slow to import
-        lines = [line.split() for line in maps]
+    try:
+        with open("/proc/self/maps", encoding="utf-8") as maps:  # noqa: PTH123  pathlib is slow
+            lines = [line.split() for line in maps]
+    except OSError:  # a guest under Landlock has no /proc
+        return
     heap = [line[0].split("-") for line in lines if line[1] == "rw-p" and line[5:] in _HEAP]
     spans = [(-(-int(low, 16) // _HUGE), int(high, 16) // _HUGE) for low, high in heap]
     spans = [(low, high) for low, high in spans if high > low]
