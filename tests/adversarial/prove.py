@@ -100,9 +100,10 @@ def prove(runs: int, seed: int = 7, tell: Callable[[str], None] = lambda _: None
     before = _present()
     with open_sandbox() as sandbox:
         _run_all(sandbox, proof, _plan(runs, seed), tell)
-        family_then = family(os.getpid())
+        there = family(os.getpid())
+        ours = {pid: start for pid, start in there.items() if str(pid) not in before["processes"]}
     proof.left = {name: sorted(now - before[name]) for name, now in _present().items()}
-    proof.left["processes"] = [str(pid) for pid in alive(family_then)]
+    proof.left["processes"] = [str(pid) for pid in alive(ours)]
     proof.seconds = time.monotonic() - started
     return proof
 
