@@ -19,6 +19,7 @@ from threading import local
 
 from codeloop.cli import wiring
 from codeloop.core.execution import ExecutionLimits, ExecutionResult, Status
+from codeloop.evals.multilingual import GO_ASSERT, STARTS
 from codeloop.sandbox import Sandbox, open_sandbox
 
 LIMITS = ExecutionLimits(cpu_s=30.0, wall_s=120.0)
@@ -39,47 +40,11 @@ FILES = {
     "mbxp/mbxp-php": "php",
     "mbxp/mbxp-perl": "perl",
 }
-# What the benchmark's own runner puts before a program: includes that solutions count on.
-CPP_START = "".join(
-    f"#include <{name}>\n"
-    for name in (
-        *("optional", "cassert", "stdlib.h", "algorithm", "math.h", "stdio.h", "vector", "string"),
-        *("climits", "cstring", "iostream"),
-    )
-)
-CPP_START += "using namespace std;\n"
-JS_START = "console.assert = (holds) => { if (!holds) throw new Error('assertion failed'); };\n"
 # What the benchmark's own runner imports where a program uses it without saying so.
 GO_IMPORTS = (
     *("math", "strings", "fmt", "strconv", "time", "bytes", "regexp", "sort", "math/rand"),
     "crypto/md5",
 )
-# In place of the package testify, which would be compiled again for every program.
-GO_ASSERT = """
-type asserts struct{ t *testing.T }
-
-func (asserts) New(t *testing.T) asserts { return asserts{t} }
-
-func (a asserts) Equal(want, have interface{}, _ ...interface{}) {
-	if !reflected.DeepEqual(want, have) {
-		a.t.Errorf("want %v, have %v", want, have)
-	}
-}
-
-func (a asserts) Nil(have interface{}) {
-	if have != nil && !reflected.ValueOf(have).IsNil() {
-		a.t.Errorf("want nil, have %v", have)
-	}
-}
-
-func (a asserts) InDelta(want, have, delta float64) {
-	if !(want-have <= delta && have-want <= delta) {
-		a.t.Errorf("want %v, have %v", want, have)
-	}
-}
-
-var assert asserts
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +64,9 @@ def program(file: str, row: dict[str, str]) -> str:
     text = row["prompt"] + row["canonical_solution"] + "\n" + row["test"]
     match file.rpartition("-")[2] if file.startswith("humaneval_x") else "":
         case "js":
-            return JS_START + text
+            return STARTS["javascript"] + text
         case "cpp":
-            return CPP_START + text
+            return STARTS["cpp"] + text
         case "go":
             return _go(row)
         case "rust":

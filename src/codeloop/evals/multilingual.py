@@ -14,12 +14,13 @@ _CPP_START = "".join(
         *("climits", "cstring", "iostream"),
     )
 )
-_STARTS = {
+STARTS = {
     "cpp": _CPP_START + "using namespace std;\n",
     "javascript": "console.assert = (holds) => "
     "{ if (!holds) throw new Error('assertion failed'); };\n",
 }
-_GO_ASSERT = """
+# In place of the package testify, which would be compiled again for every program.
+GO_ASSERT = """
 type asserts struct{ t *testing.T }
 
 func (asserts) New(t *testing.T) asserts { return asserts{t} }
@@ -123,7 +124,7 @@ def _tests(row: Row, language: str, test: str, prompt: str) -> Tests:
         case "rust":
             return _rust_tests(test)
         case _:
-            return ProgramTests(language, _STARTS.get(language, ""), f"\n{test}")
+            return ProgramTests(language, STARTS.get(language, ""), f"\n{test}")
 
 
 def _go_tests(row: Row, test: str) -> ProgramTests:
@@ -140,7 +141,7 @@ def _go_tests(row: Row, test: str) -> ProgramTests:
         f"[]testing.InternalTest{{{listed}}}, nil, nil)\n}}\n"
     )
     head = f'package main\n{imports}import reflected "reflect"\n'
-    return ProgramTests("go", head, f"\n{test}{_GO_ASSERT}{start}", ("package main",))
+    return ProgramTests("go", head, f"\n{test}{GO_ASSERT}{start}", ("package main",))
 
 
 def _rust_tests(test: str) -> ProgramTests:
