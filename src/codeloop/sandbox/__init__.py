@@ -18,7 +18,7 @@ from codeloop.sandbox.languages import (
     version_of,
 )
 from codeloop.sandbox.pool import Pool, Program, open_pool
-from codeloop.sandbox.probes import Probe, self_test
+from codeloop.sandbox.probes import Probe, require_held, self_test
 from codeloop.sandbox.sandbox import Sandbox, check_isolation, open_sandbox
 from codeloop.sandbox.session import SandboxSession
 from codeloop.sandbox.stateful.installs import InstallPolicy
@@ -41,6 +41,7 @@ __all__ = [
     "open_sandbox",
     "prepare_fonts",
     "prepare_toolchain",
+    "require_held",
     "self_test",
     "version_of",
 ]

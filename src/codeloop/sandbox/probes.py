@@ -3,13 +3,13 @@
 import os
 import socket
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from codeloop.core.errors import SandboxError
+from codeloop.core.errors import IsolationError, SandboxError
 from codeloop.core.execution import MIB, ExecutionLimits, ExecutionResult, Isolation, Status
 from codeloop.sandbox.session import SandboxSession
 
@@ -84,6 +84,21 @@ def self_test(sandbox: Opens, *, exhausting: bool = True) -> tuple[Probe, ...]:
             return tuple(_run(session, trial) for trial in trials)
     finally:
         session.close()
+
+
+def require_held(probes: Sequence[Probe], isolation: Isolation) -> None:
+    """Refuse a level of isolation that a hostile program got out of.
+
+    Raises:
+        IsolationError: one did.
+    """
+    failed = [f"{probe.name} ({probe.detail})" for probe in probes if not probe.held]
+    if failed:
+        msg = (
+            f"isolation `{isolation}` does not hold here: {', '.join(failed)}; "
+            "see `codeloop doctor`"
+        )
+        raise IsolationError(msg)
 
 
 @contextmanager

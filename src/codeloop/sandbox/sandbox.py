@@ -16,7 +16,7 @@ from codeloop.sandbox.isolation.cgroups import Groups
 from codeloop.sandbox.languages import Language, find_languages
 from codeloop.sandbox.launch import Zygote
 from codeloop.sandbox.link import Slot
-from codeloop.sandbox.probes import self_test
+from codeloop.sandbox.probes import require_held, self_test
 from codeloop.sandbox.rigs.residents import Resident, ResidentMode, compiled
 from codeloop.sandbox.rigs.rig import SandboxRig
 from codeloop.sandbox.session import SandboxSession
@@ -160,20 +160,11 @@ def open_sandbox(
     sandbox = Sandbox(guest_packages, preload, toolchain, isolation)
     if isolation is not Isolation.NAMESPACES:
         try:
-            _require_held(sandbox)
+            require_held(self_test(sandbox, exhausting=False), isolation)
         except BaseException:
             sandbox.close()
             raise
     return sandbox
-
-
-def _require_held(sandbox: Sandbox) -> None:
-    for probe in self_test(sandbox, exhausting=False):
-        if not probe.held:
-            msg = (
-                f"isolation `{sandbox.isolation}` does not hold here: {probe.name}: {probe.detail}"
-            )
-            raise IsolationError(msg)
 
 
 def check_isolation() -> str | None:

@@ -3,8 +3,9 @@
 import pytest
 
 from codeloop.core.errors import ConfigError, IsolationError
-from codeloop.sandbox import Probe
-from codeloop.server.node.opening import Settings, open_service, require_held
+from codeloop.core.execution import Isolation
+from codeloop.sandbox import Probe, require_held
+from codeloop.server.node.opening import Settings, open_service
 from codeloop.server.node.service import listen
 
 
@@ -28,11 +29,12 @@ def test_an_address_that_is_taken_is_told() -> None:
 
 
 def test_a_jail_that_does_not_hold_is_refused() -> None:
-    require_held([Probe("forking without end", held=True)])
+    require_held([Probe("forking without end", held=True)], Isolation.NAMESPACES)
     with pytest.raises(IsolationError, match=r"making new namespaces \(error: 1\)"):
         require_held(
             [
                 Probe("forking without end", held=True),
                 Probe("making new namespaces", held=False, detail="error: 1"),
-            ]
+            ],
+            Isolation.NAMESPACES,
         )

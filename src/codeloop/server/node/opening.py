@@ -1,13 +1,13 @@
 """Opens a node: sees that the jail holds, opens the pool, listens."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from codeloop.core.errors import ConfigError, IsolationError
+from codeloop.core.errors import ConfigError
 from codeloop.core.execution import Isolation
-from codeloop.sandbox import Probe, open_pool, open_sandbox, self_test
+from codeloop.sandbox import open_pool, open_sandbox, require_held, self_test
 from codeloop.server.node.app import make_app
 from codeloop.server.node.gate import LOOPBACK
 from codeloop.server.node.node import Node
@@ -48,7 +48,7 @@ def open_service(
     try:
         if isolation is Isolation.NAMESPACES:  # what is below is tried by whoever opens it
             with open_sandbox() as sandbox:
-                require_held(self_test(sandbox))
+                require_held(self_test(sandbox), sandbox.isolation)
         with open_pool(
             slots=settings.slots,
             guest_packages=guest_packages,
@@ -63,15 +63,3 @@ def open_service(
             service.stop()
     finally:
         listener.close()
-
-
-def require_held(probes: Sequence[Probe]) -> None:
-    """Refuse a jail that a hostile program got out of.
-
-    Raises:
-        IsolationError: one did.
-    """
-    failed = [f"{probe.name} ({probe.detail})" for probe in probes if not probe.held]
-    if failed:
-        msg = f"the jail does not hold here: {', '.join(failed)}; see `codeloop doctor`"
-        raise IsolationError(msg)
