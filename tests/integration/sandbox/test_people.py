@@ -170,6 +170,19 @@ except KeyboardInterrupt: print('minded')
     assert (result.status, result.stdout.text) == (Status.OK, "go\nminded\n")
 
 
+def test_a_cell_that_fails_as_it_is_interrupted_was_interrupted(kernel: SandboxSession) -> None:
+    code = (
+        "import time; kept = 1; print(1, flush=True)\n"
+        "try: time.sleep(60)\n"
+        "except KeyboardInterrupt: raise ValueError('no') from None"
+    )
+    _, result = interrupt_when_it_says_so(kernel, code)
+    assert result.status is Status.INTERRUPTED
+    assert result.error is not None
+    assert result.error.name == "ValueError"
+    assert run(kernel, "kept").displays[0].text() == "1"
+
+
 def test_a_script_can_be_interrupted(sandbox: Sandbox) -> None:
     session = sandbox.open_session(stateful=False, limits=LIMITS)
     _, result = interrupt_when_it_says_so(session, "print('go')\nwhile True: pass")
