@@ -3,7 +3,8 @@
 import argparse
 import json
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from codeloop.cli.benchmarking import Progress
 from codeloop.core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    from codeloop.core.protocols import Model
     from codeloop.evals.prepared import Prepared
     from codeloop.evals.run import Evaluation
     from codeloop.evals.settings import Settings
@@ -67,6 +69,17 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     run.add_argument("--temperature", type=float, default=0.0, help="default: 0, greedy")
     run.add_argument("--max-tokens", type=int, default=1024, help="of a reply (default: 1024)")
     run.add_argument("--seed", type=int, help="of the sampling")
+    run.add_argument(
+        "--until-code",
+        action="store_true",
+        help="a reply ends with its first whole code block: fewer tokens, no explanations",
+    )
+    run.add_argument(
+        "--keep",
+        metavar="FILE",
+        type=Path,
+        help="replies are kept there, and not asked for again, by other runs too",
+    )
     run.add_argument("--only", metavar="ID", action="append", help="these problems alone")
     run.add_argument("--limit", type=int, metavar="N", help="the first N problems alone")
     run.add_argument("--in-flight", type=int, metavar="N", default=8, help="dialogues at once")
@@ -105,7 +118,7 @@ def _run(args: argparse.Namespace) -> int:
 
     chosen = benchmark(args.benchmark)
     with ExitStack() as stack:
-        model = stack.enter_context(wiring.open_model(args.model, args.base_url))
+        model = stack.enter_context(_open_model(args))
         settings = _settings(args, str(chosen), model.name)
         person = None
         if settings.person:
@@ -119,6 +132,17 @@ def _run(args: argparse.Namespace) -> int:
     if not args.json:
         print(f"\n{folder}: settings, records, report.md")
     return 3 if failures else 0
+
+
+@contextmanager
+def _open_model(args: argparse.Namespace) -> "Iterator[Model]":
+    """Yield the model under test, with what the flags put around it."""
+    from codeloop.models.wrapping import KeepingModel, UntilCodeModel
+
+    in_flight = max(1, args.in_flight)
+    with wiring.open_model(args.model, args.base_url, parallel=in_flight) as opened:
+        model = UntilCodeModel(opened) if args.until_code else opened
+        yield KeepingModel(model, args.keep) if args.keep else model
 
 
 def _settings(args: argparse.Namespace, benchmark: str, model: str) -> "Settings":

@@ -136,15 +136,18 @@ def sampling(args: argparse.Namespace) -> "Sampling":
 
 
 @contextmanager
-def open_model(name: str | None, base_url: str | None) -> "Iterator[Model]":
-    """Yield the model of that name, and close it afterwards."""
+def open_model(name: str | None, base_url: str | None, *, parallel: int = 1) -> "Iterator[Model]":
+    """Yield the model of that name, and close it afterwards.
+
+    One in this process works on `parallel` calls at once.
+    """
     from codeloop.models import connect
     from codeloop.models.catalogue import DEFAULT
 
     if base_url is not None and name is None:
         msg = "--base-url needs --model: the name that the endpoint gives its model"
         raise ConfigError(msg)
-    model = connect(name or DEFAULT, base_url=base_url)
+    model = connect(name or DEFAULT, base_url=base_url, parallel=parallel)
     try:
         yield model
     finally:
