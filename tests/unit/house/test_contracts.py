@@ -47,6 +47,18 @@ FAULTS = [
         WIRING,
         "evals -> codeloop.sandbox ",
     ),
+    (
+        "dataset/__init__.py",
+        "def late(): import codeloop.models",
+        WIRING,
+        "dataset -> codeloop.models ",
+    ),
+    (
+        "dataset/records.py",
+        "import codeloop.evals.run",
+        LAYERS,
+        "dataset.records -> codeloop.evals",
+    ),
     ("judge/judging.py", "import urllib3", PURE, "codeloop.judge.judging -> urllib3 "),
     ("judge/guest/wire.py", "import codeloop.core.errors", GUEST, "-> codeloop.core.errors "),
     ("core/execution.py", "import codeloop.core.dialogue", ACYCLIC, "- .execution -> .dialogue "),

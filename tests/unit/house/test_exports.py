@@ -14,7 +14,7 @@ PUBLIC = [
     "Turn",
     "refine",
 ]
-HEAVY = {"prompt_toolkit", "rich", "urllib3", "xllamacpp"}
+HEAVY = {"numpy", "prompt_toolkit", "pyarrow", "rich", "urllib3", "xllamacpp"}
 
 
 def ask(program: str) -> list[str]:

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[3]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 GROUPS = PROJECT["dependency-groups"]
 EXTRAS = PROJECT["project"]["optional-dependencies"]
-CORE = [*PROJECT["project"]["dependencies"], *EXTRAS["local"], *EXTRAS["web"]]
+CORE = [*PROJECT["project"]["dependencies"], *(each for name in EXTRAS for each in EXTRAS[name])]
 DEV = [each for name in ("test", "check", "docs", "build", "lock") for each in GROUPS[name]]
 LOCKS = {"run": [*CORE, *GROUPS["build"]], "dev": [*CORE, *DEV], "guest": GROUPS["guest"]}
 

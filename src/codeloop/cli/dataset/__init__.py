@@ -1,0 +1,18 @@
+"""`codeloop dataset VERB`: make a dataset of dialogues, and look into one."""
+
+import argparse
+
+from codeloop.cli.dataset import check
+
+_VERBS = (check,)
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "dataset",
+        help="make a dataset of dialogues from queries",
+        description="Make a dataset of verified dialogues from raw queries (Code-Feedback).",
+    )
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    for module in _VERBS:
+        module.add_parser(verbs)
