@@ -14,11 +14,14 @@ from codeloop.sandbox.languages import (
     JAVAC_CLASSES,
     JAVAC_FLAGS,
     PATH,
+    TABLE,
+    find_languages,
     find_tool,
 )
 from codeloop.sandbox.sandbox import open_sandbox
 
 _TIMEOUT_S = 300.0
+LODASH = Path("/usr/share/nodejs/lodash")  # which tests of JavaScript import, as MBXP's do
 _FIND_FONTS = """\
 import shutil, matplotlib.font_manager
 shutil.copytree(matplotlib.get_cachedir(), ".", dirs_exist_ok=True, symlinks=False)
@@ -53,6 +56,14 @@ public class Main {
     }
 }
 """
+
+
+def missing_packages() -> list[str]:
+    """Return Debian's packages with the tools, of all languages, that the jail does not find."""
+    found = find_languages()
+    wanted = [row.package.split() for row in TABLE if row.name not in found]
+    named = dict.fromkeys(name for names in wanted for name in names)
+    return [*named] if LODASH.exists() else [*named, "node-lodash"]
 
 
 def prepare_toolchain(folder: Path) -> Iterator[str]:

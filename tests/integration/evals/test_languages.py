@@ -5,6 +5,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+from polyglot import need, need_lodash
 
 from codeloop.evals.benchmarks import Benchmark, benchmarks
 from codeloop.judge.many import RigPool
@@ -22,6 +23,9 @@ pytestmark = [
 
 @pytest.mark.parametrize("chosen", [b for b in benchmarks() if b.kind in KINDS], ids=str)
 def test_a_canonical_solution_passes(chosen: Benchmark, pool: RigPool) -> None:
+    need(chosen.language)
+    if chosen.name == "mbxp-javascript":
+        need_lodash()
     known = (each for each in chosen.problems(Path(DATA or "")) if each.reference)
     for problem in islice(known, 3, 4):
         verdict = pool.judge(problem, problem.reference)
