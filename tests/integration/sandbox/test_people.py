@@ -172,8 +172,8 @@ except KeyboardInterrupt: print('minded')
 
 def test_a_cell_that_fails_as_it_is_interrupted_was_interrupted(kernel: SandboxSession) -> None:
     code = (
-        "import time; kept = 1; print(1, flush=True)\n"
-        "try: time.sleep(60)\n"
+        "import time; kept = 1\n"
+        "try: print(1, flush=True); time.sleep(60)\n"
         "except KeyboardInterrupt: raise ValueError('no') from None"
     )
     _, result = interrupt_when_it_says_so(kernel, code)
