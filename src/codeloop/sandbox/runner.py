@@ -25,6 +25,7 @@ from codeloop.sandbox.stateful.held import Held
 from codeloop.sandbox.status import Facts, decide
 
 CLOSED = "this session is closed"
+_SPEND_LIMIT_S = 5.0
 _OWN_ENDS = frozenset({Status.ERROR, Status.SIGNAL})  # not for a limit
 
 Events = Generator[OutputChunk | InputRequested, None, ExecutionResult]
@@ -211,8 +212,11 @@ class Runner:
             self._bury_dead_guest(slot)
             run, progress = begin(slot)
             yield from progress
-            self.outlived = run.facts.ended is None
-            if run.facts.ended:
+            ended = run.facts.ended is not None
+            if run.facts.interrupted and not ended:
+                ended = self._spend_interrupt(slot)
+            self.outlived = not ended
+            if ended:
                 self._replace_guest(slot, clean=clean)
         except SandboxError:
             self.give_up(slot)
@@ -248,6 +252,18 @@ class Runner:
         run = Run(slot, guest, limits, self.held.wake, self.lines)
         message = {"seq": guest.sequence, **request}
         return run, run.cell(message, interactive=self._kind.interactive)
+
+    def _spend_interrupt(self, slot: Slot) -> bool:
+        """Run nothing, so that an interrupt which a cell was too quick for hits no other cell.
+
+        Return whether the kernel has ended over it.
+        """
+        limits = replace(self._kind.limits, cpu_s=_SPEND_LIMIT_S, wall_s=_SPEND_LIMIT_S)
+        run, progress = self._begin_cell(slot, {"number": 0, "code": ""}, limits)
+        run.facts.interrupted = True  # and cannot be again
+        for _ in progress:
+            pass
+        return run.facts.ended is not None
 
     def _new_kernel(self, slot: Slot) -> Guest:
         return start_guest(slot, self._kind.limits, script=None, interactive=self._kind.interactive)

@@ -202,17 +202,61 @@ def test_an_interrupt_of_nothing_does_nothing(kernel: SandboxSession) -> None:
     assert run(kernel, "import time; time.sleep(0.2); 'slept'").displays[0].text() == "'slept'"
 
 
-def test_an_interrupt_that_comes_as_a_run_begins_is_not_lost(kernel: SandboxSession) -> None:
+def interrupt_as_it_begins(session: SandboxSession, code: str) -> ExecutionResult:
+    """Interrupt a run at the first moment at which there is one."""
+    over = threading.Event()
+
     def press() -> None:
-        while not kernel.interrupt():
+        while not session.interrupt() and not over.is_set():
             time.sleep(0.0001)
 
-    for _ in range(5):
-        thread = threading.Thread(target=press)
-        thread.start()
-        assert run(kernel, "while True: pass").status is Status.INTERRUPTED
-        thread.join()
-        assert not kernel.interrupt()
+    thread = threading.Thread(target=press)
+    thread.start()
+    result = run(session, code)
+    over.set()
+    thread.join()
+    assert not session.interrupt()
+    return result
+
+
+def test_an_interrupt_that_comes_as_a_run_begins_keeps_the_variables(
+    kernel: SandboxSession,
+) -> None:
+    """It once reached a guest that did not listen yet, and was killed a second later."""
+    assert run(kernel, "kept, begun = 1, 0").status is Status.OK
+    for _ in range(40):
+        result = interrupt_as_it_begins(kernel, "begun += 1\nwhile True: pass")
+        assert result.status is Status.INTERRUPTED
+        assert not result.state_lost
+        assert run(kernel, "kept").displays[0].text() == "1"
+
+
+def test_a_session_that_is_interrupted_before_its_process_is_up_lives_on(sandbox: Sandbox) -> None:
+    for _ in range(10):
+        session = sandbox.open_session(stateful=True, limits=LIMITS)
+        result = interrupt_as_it_begins(session, "while True: pass")
+        assert (result.status, result.state_lost) == (Status.INTERRUPTED, False)
+        assert run(session, "1").displays[0].text() == "1"
+        session.close()
+
+
+def test_a_script_that_is_interrupted_as_it_begins_shows_nothing_of_the_sandbox(
+    sandbox: Sandbox,
+) -> None:
+    session = sandbox.open_session(stateful=False, limits=LIMITS)
+    for _ in range(20):
+        result = interrupt_as_it_begins(session, "while True: pass")
+        assert (result.status, result.signal) == (Status.INTERRUPTED, signal.SIGINT)
+        assert "jail" not in result.stderr.text
+    session.close()
+
+
+def test_an_interrupt_that_a_cell_was_too_quick_for_hits_no_other_cell(
+    kernel: SandboxSession,
+) -> None:
+    for _ in range(40):
+        interrupt_as_it_begins(kernel, "pass")
+        assert run(kernel, "6 * 7").displays[0].text() == "42"
 
 
 def test_an_interrupt_may_come_from_a_signal_handler(kernel: SandboxSession) -> None:

@@ -10,7 +10,7 @@ from functools import partial
 from linecache import cache
 from os import _exit, getpid, write
 from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
-from signal import SIG_IGN, SIGINT, default_int_handler
+from signal import SIG_UNBLOCK, SIGINT, default_int_handler
 from traceback import format_exception
 from types import CodeType, TracebackType
 from typing import Any, Never
@@ -32,12 +32,43 @@ def prepare(link: int, *, asks: bool) -> Callable[[], object]:
     sys.orig_argv = [sys.executable]
     if asks:
         report.install_input(link)
-    _SET_SIGNAL(SIGINT, SIG_IGN)
+    interrupts = _Interrupts()
+    interrupts.hold()
+    signal.pthread_sigmask(SIG_UNBLOCK, {SIGINT})
     restore_streams = streams.keeper(link - 3)
-    return partial(_serve, link, vars(sys.modules["__main__"]), restore_streams)
+    return partial(_serve, link, vars(sys.modules["__main__"]), restore_streams, interrupts)
 
 
-def _serve(link: int, namespace: dict[str, Any], restore_streams: Callable[[], None]) -> Never:
+class _Interrupts:
+    """Interrupts: raised in a cell; held while none runs, for one that the host has sent already.
+
+    The host has a cell that does nothing take what was meant for the cell before.
+    """
+
+    def __init__(self) -> None:
+        self.held = False
+
+    def hold(self) -> None:
+        """Hold what comes from now on."""
+        _SET_SIGNAL(SIGINT, self._note)
+
+    def let_in(self) -> None:
+        """Raise what comes from now on, and what is held."""
+        _SET_SIGNAL(SIGINT, default_int_handler)
+        if self.held:
+            self.held = False
+            raise KeyboardInterrupt
+
+    def _note(self, _number: int, _frame: object) -> None:
+        self.held = True
+
+
+def _serve(
+    link: int,
+    namespace: dict[str, Any],
+    restore_streams: Callable[[], None],
+    interrupts: _Interrupts,
+) -> Never:
     kernel = getpid()
     while True:
         try:
@@ -49,7 +80,7 @@ def _serve(link: int, namespace: dict[str, Any], restore_streams: Callable[[], N
                 known = variables.describe(namespace)
                 wire.write_frame(link, {"seq": request["seq"], "variables": known})
                 continue
-            answer = _run(request["code"], f"<cell {request['number']}>", namespace)
+            answer = _run(request["code"], f"<cell {request['number']}>", namespace, interrupts)
             if getpid() != kernel:  # a fork made by the cell, which must not go on as a kernel
                 _exit(1 if "error" in answer else answer.get("exit", 0))
             wire.write_frame(link, {"seq": request["seq"], **answer})
@@ -57,19 +88,25 @@ def _serve(link: int, namespace: dict[str, Any], restore_streams: Callable[[], N
             _exit(0)
 
 
-def _run(code: str, filename: str, namespace: dict[str, Any]) -> wire.Message:
+def _run(
+    code: str, filename: str, namespace: dict[str, Any], interrupts: _Interrupts
+) -> wire.Message:
     """Run one cell; return its answer."""
     before = _cpu_s()
     answer: wire.Message = {}
     try:
         try:
-            _SET_SIGNAL(SIGINT, default_int_handler)
+            interrupts.let_in()
             answer = _execute(code, filename, namespace)
         finally:
-            _settle()
-    except KeyboardInterrupt as error:  # came after the cell's last instruction
+            interrupts.hold()
+            streams.flush()
+    except (
+        KeyboardInterrupt
+    ) as error:  # came before the cell's first instruction, or after its last
         answer = {"error": report.describe(error, filename, started=True)}
-        _settle()
+        interrupts.hold()
+        streams.flush()
     memory_bytes = getrusage(RUSAGE_SELF).ru_maxrss * _KIB
     return {**answer, "cpu_s": _cpu_s() - before, "memory_bytes": memory_bytes}
 
@@ -152,9 +189,3 @@ def _say(text: str) -> None:
 def _cpu_s() -> float:
     own, children = getrusage(RUSAGE_SELF), getrusage(RUSAGE_CHILDREN)
     return own[0] + own[1] + children[0] + children[1]
-
-
-def _settle() -> None:
-    """Stop listening to interrupts, and let out what the cell has written."""
-    _SET_SIGNAL(SIGINT, SIG_IGN)
-    streams.flush()

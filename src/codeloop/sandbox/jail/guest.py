@@ -47,6 +47,8 @@ def prepare(request: wire.Message, descriptors: list[int], walls: Walls) -> Prog
     root.link_font_cache()
     os.chdir(root.work())
     _reset_signals()
+    if request["mode"] != "cells":  # from here on an interrupt ends it
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     if request["mode"] == "program":
         program.make_runnable(request)
     walls.close_in()
@@ -140,7 +142,6 @@ def _set_limit(kind: int, soft: int, hard: int) -> None:
 def _reset_signals() -> None:
     for number in (signal.SIGPIPE, signal.SIGXFSZ):  # as Python itself starts
         signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _tidy_interpreter() -> dict[str, Any]:

@@ -5,6 +5,7 @@
 import atexit
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -39,6 +40,7 @@ def prepare(code: bytes, link: int, starter: dict[str, Any], *, asks: bool) -> C
         _tell(link, path, error, started=False)
         sys.__excepthook__(type(error), error.with_traceback(None), None)
         return partial(sys.exit, 1)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     return partial(exec, compiled, main)
 
 

@@ -71,6 +71,8 @@ def _arrange(control: int) -> socket:
     os.dup2(control, _CONTROL, inheritable=False)
     syscalls.close_from(_CONTROL + 1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    # A guest is born with it, so that no interrupt is lost, or ends it, before it listens.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     return socket(fileno=_CONTROL)
 
 

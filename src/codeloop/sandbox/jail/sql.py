@@ -1,6 +1,7 @@
 """A run of SQL: statements one by one on the session's database, their rows as tables."""
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -27,6 +28,7 @@ class Engine(NamedTuple):
 
 def prepare(code: bytes, engine: str) -> Callable[[], object]:
     """Return the program that runs the statements."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     opened = {"sql": _sqlite, "duckdb": _duckdb}[engine]
     return partial(_run, code.decode("utf-8", "replace"), opened)
 
