@@ -54,6 +54,7 @@ class Way(StrEnum):
     FOLLOW_UP = "follow_up"  # solutions of one exercise, one after the other
     MUTATION = "mutation"  # a bug planted in a right solution, which is the repair
     RATED_CHAT = "rated_chat"  # a chat that a person rated
+    PUBLISHED = "published"  # read from a data set that others made
 
 
 class VerifiedStatus(StrEnum):

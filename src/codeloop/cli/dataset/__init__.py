@@ -2,9 +2,9 @@
 
 import argparse
 
-from codeloop.cli.dataset import check
+from codeloop.cli.dataset import check, ingest
 
-_VERBS = (check,)
+_VERBS = (ingest, check)
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
