@@ -40,7 +40,10 @@ def test_a_model_is_measured_its_page_written_and_two_runs_compared(
     assert again.stdout == done.stdout
     assert codeloop("eval", "report", two).stdout in done.stdout
     compared = json.loads(codeloop("eval", "compare", one, two, "--json").stdout)
-    assert (compared["only_first"], compared["only_second"]) == (0, 1)
+    (pair,) = compared["against_first"]
+    assert (pair["only_first"], pair["only_second"], pair["adjusted"]) == (0, 1, 1.0)
+    assert compared["over_sampling"][0]["figures"]["exhausted"] == 1
+    assert "two - one" in codeloop("eval", "compare", one, two).stdout
     refused = codeloop(*words, "--out", two)
     assert refused.returncode == 2
     assert "other settings" in refused.stderr

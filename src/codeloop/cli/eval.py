@@ -2,15 +2,14 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codeloop.cli import benchmarking, wiring
+from codeloop.cli import benchmarking, eval_report, wiring
 from codeloop.cli.benchmarking import Progress
-from codeloop.core.errors import ConfigError, DataError
+from codeloop.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from codeloop.core.protocols import Model
@@ -22,7 +21,10 @@ _EPILOG = """\
 in place of BENCHMARK:
   list             the benchmarks that are known by name
   report DIR       the page of a run
-  compare A B      two runs on the same problems: difference, interval, exact McNemar test
+  compare A B...   runs on the same problems: each beside the first (interval, exact McNemar test,
+                   Holm's correction), feedback beside its controls and beside sampling for
+                   equal tokens
+  published [DIR]  the published table, with one's own runs on top
 
 presets are OpenCodeInterpreter's own protocol. It shows the model the tests that measure it
 (--visible all), and its page says so.
@@ -45,7 +47,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.set_defaults(main=main)
     parser.add_argument("benchmark", metavar="BENCHMARK", help="a name, or a .jsonl of problems")
-    parser.add_argument("paths", metavar="DIR", nargs="*", type=Path, help="for report, compare")
+    parser.add_argument("paths", metavar="DIR", nargs="*", type=Path, help="runs, for these")
     run = parser.add_argument_group("run")
     run.add_argument("--out", metavar="DIR", type=Path, help="default: runs/BENCHMARK-SETTINGS")
     run.add_argument("--model", metavar="NAME", help="as for `codeloop run`")
@@ -84,13 +86,14 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     run.add_argument("--limit", type=int, metavar="N", help="the first N problems alone")
     run.add_argument("--in-flight", type=int, metavar="N", default=8, help="dialogues at once")
     run.add_argument("--json", action="store_true", help="print JSON")
+    eval_report.add_options(parser)
     benchmarking.add_options(parser)
 
 
 def main(args: argparse.Namespace) -> int:
-    verbs = {"list": (_list, 0), "report": (_report, 1), "compare": (_compare, 2)}
-    verb, wanted = verbs.get(args.benchmark, (_run, 0))
-    if len(args.paths) != wanted:
+    verb, least, most = _VERBS.get(args.benchmark, (_run, 0, 0))
+    if not least <= len(args.paths) <= most:
+        wanted = str(least) if least == most else f"{least} or more"
         msg = f"{args.benchmark}: takes {wanted} folders, not {len(args.paths)}"
         raise ConfigError(msg)
     return verb(args)
@@ -128,7 +131,7 @@ def _run(args: argparse.Namespace) -> int:
         folder = args.out or Path("runs") / f"{chosen}-{settings.digest}"
         evaluation = Evaluation(prepared, model, pool, settings, person=person)
         failures = _follow(evaluation, _chosen(args, prepared), folder, settings, args.in_flight)
-    print(_page(folder, settings, as_json=args.json), end="")
+    print(eval_report.write_pages(folder, settings, as_json=args.json), end="")
     if not args.json:
         print(f"\n{folder}: settings, records, report.md")
     return 3 if failures else 0
@@ -187,7 +190,7 @@ def _follow(
     evaluation: "Evaluation", names: list[str], folder: Path, settings: "Settings", in_flight: int
 ) -> int:
     """Run to the end; return how many dialogues our side broke off."""
-    from codeloop.evals.report import outcome
+    from codeloop.evals.reports.figures import outcome
     from codeloop.evals.run import Unfinished, open_run
 
     log, records = open_run(folder, settings)
@@ -208,63 +211,10 @@ def _follow(
     return failures
 
 
-def _report(args: argparse.Namespace) -> int:
-    (folder,) = args.paths
-    print(_page(folder, _settings_of(folder), as_json=args.json), end="")
-    return 0
-
-
-def _page(folder: Path, settings: "Settings", *, as_json: bool) -> str:
-    """Write the page of a run beside its records; return it, or its figures as JSON."""
-    from dataclasses import asdict
-
-    from codeloop.evals.report import markdown, summarise
-    from codeloop.evals.run import read_records
-
-    summary = summarise(read_records(folder))
-    page = markdown(settings, summary)
-    (folder / "report.md").write_text(page, encoding="utf-8")
-    return json.dumps(asdict(summary)) + "\n" if as_json else page
-
-
-def _settings_of(folder: Path) -> "Settings":
-    from codeloop.core import records
-    from codeloop.evals.run import SETTINGS
-    from codeloop.evals.settings import Settings
-
-    path = folder / SETTINGS
-    try:
-        return records.from_json(Settings, json.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        msg = f"{path}: {error.strerror}"
-        raise DataError(msg) from error
-    except ValueError as error:
-        msg = f"{path}: not the settings of a run ({error})"
-        raise DataError(msg) from error
-
-
-def _compare(args: argparse.Namespace) -> int:
-    from codeloop.evals.report import compare
-    from codeloop.evals.run import read_records
-    from codeloop.evals.settings import Stop
-
-    first, second = (_settings_of(folder) for folder in args.paths)
-    if first.benchmark != second.benchmark:
-        print(f"codeloop: {first.benchmark} and {second.benchmark} differ", file=sys.stderr)
-    rows = [read_records(folder) for folder in args.paths]
-    figures = compare(rows[0], rows[1], "plus", Stop(args.stop or "visible"))
-    if args.json:
-        print(json.dumps(figures))
-        return 0
-    print(
-        f"{figures['problems']} problems: {100 * figures['first']:.1f} % and "
-        f"{100 * figures['second']:.1f} %; solved by one alone: {figures['only_first']} and "
-        f"{figures['only_second']}; exact McNemar p = {figures['p']:.4f}"
-    )
-    low, high = figures["interval"]
-    print(
-        f"difference {100 * figures['difference']:+.1f} points, 95 % from {100 * low:+.1f} to "
-        f"{100 * high:+.1f}; this many problems show a difference of "
-        f"{100 * figures['detectable']:.1f} points four times in five"
-    )
-    return 0
+_MANY = 1000
+_VERBS = {  # in place of a benchmark: what is done, with how many folders
+    "list": (_list, 0, 0),
+    "report": (eval_report.report, 1, 1),
+    "compare": (eval_report.compare, 2, _MANY),
+    "published": (eval_report.published, 0, _MANY),
+}

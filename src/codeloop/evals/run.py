@@ -11,9 +11,9 @@ from typing import Any
 from codeloop.core import records
 from codeloop.core.dialogue import Dialogue, Message, Role
 from codeloop.core.errors import ConfigError, DataError, ModelError, SandboxError
-from codeloop.core.events import DialogueDone
+from codeloop.core.events import DialogueDone, TurnDone
 from codeloop.core.execution import ExecutionLimits, ExecutionResult, InputRequested, OutputChunk
-from codeloop.core.problem import CheckTests, Problem, ProgramTests
+from codeloop.core.problem import CheckTests, Problem, ProgramTests, Verdict
 from codeloop.core.protocols import Model, Reply, Sampling
 from codeloop.evals.benchmarks import Benchmark
 from codeloop.evals.canaries import leaks
@@ -61,11 +61,12 @@ class NoSession:
 
 
 class TimedModel:
-    """Passes calls on to a model, and adds up how long they take."""
+    """Passes calls on to a model, and notes how long they take."""
 
     def __init__(self, model: Model) -> None:
         self._model = model
         self.seconds = 0.0
+        self.by_turn: list[float] = []
         self.name = model.name
         self.context_tokens = model.context_tokens
 
@@ -84,6 +85,10 @@ class TimedModel:
             yield from self._model.stream(messages, sampling, timeout_s=timeout_s)
         finally:
             self.seconds += time.monotonic() - start
+
+    def end_turn(self) -> None:
+        """Note what the calls since the last turn took: its own."""
+        self.by_turn.append(self.seconds - sum(self.by_turn))
 
     def close(self) -> None:
         """Leave the model open: others use it too."""
@@ -151,7 +156,10 @@ class Evaluation:
             "reason": done.reason.value,
             "turns": [
                 self._turn_facts(examiner, at, turn.usage.completion_tokens)
-                for at, turn in enumerate(done.dialogue.turns)
+                | {"model_s": round(seconds, 3)}
+                for at, (turn, seconds) in enumerate(
+                    zip(done.dialogue.turns, model.by_turn, strict=True)
+                )
             ],
             "prompt_tokens": sum(turn.usage.prompt_tokens for turn in done.dialogue.turns),
             "completion_tokens": sum(turn.usage.completion_tokens for turn in done.dialogue.turns),
@@ -163,7 +171,7 @@ class Evaluation:
         }
 
     def _refined(
-        self, problem: Problem, sample: int, model: Model, examiner: Examiner
+        self, problem: Problem, sample: int, model: TimedModel, examiner: Examiner
     ) -> DialogueDone:
         settings = self._settings
         seed = None if settings.seed is None else settings.seed + sample
@@ -175,6 +183,8 @@ class Evaluation:
         events = refine(asked, model, NoSession(), [examiner], limits=limits, sampling=sampling)
         with closing(events):
             for event in events:
+                if isinstance(event, TurnDone):
+                    model.end_turn()
                 if isinstance(event, DialogueDone):
                     return event
         msg = "the loop ended without a last event"
@@ -196,6 +206,7 @@ class Evaluation:
             "tokens": tokens,
             "cpu_s": round(verdict.cpu_s, 4),
             "code": seen.extraction.code,
+            "why": _why(verdict),
         }
 
     def _other(self, problem_id: str) -> str:
@@ -212,6 +223,13 @@ class Evaluation:
         shown = visible_tests(problem, self._settings.visible)
         every = (*problem.tests, *problem.hidden)
         return leaks(dialogue, problem, [tests for tests in every if tests not in shown])
+
+
+def _why(verdict: Verdict) -> dict[str, Any]:
+    """Return what a verdict says of the first test that failed."""
+    facts = records.to_json(verdict)
+    keys = ("test", "input", "expected", "actual", "error", "limit")
+    return {key: facts[key] for key in keys if facts[key]}
 
 
 def open_run(folder: Path, settings: Settings) -> tuple[Log, list[Row]]:

@@ -12,7 +12,9 @@ from codeloop.core.dialogue import Message
 from codeloop.core.errors import ConfigError, ModelError
 from codeloop.evals.benchmarks import benchmark
 from codeloop.evals.prepared import Prepared, prepare, prepared_path
-from codeloop.evals.report import compare, markdown, outcome, summarise
+from codeloop.evals.reports.comparison import Run, compare
+from codeloop.evals.reports.figures import outcome, summarise
+from codeloop.evals.reports.markdown import markdown
 from codeloop.evals.rows import Row
 from codeloop.evals.run import Evaluation, open_run
 from codeloop.evals.settings import FeedbackKind, Settings, Stop, Visible, checked
@@ -210,8 +212,9 @@ def test_two_runs_are_compared_by_problem(
 ) -> None:
     first, _ = run(prepared, pool, replies(**MENDED), settings(prepared), tmp_path / "a")
     second, _ = run(prepared, pool, replies(**ALL_RIGHT), settings(prepared), tmp_path / "b")
-    figures = compare(first, second, "plus", Stop.VISIBLE)
-    assert (figures["only_first"], figures["only_second"], figures["p"]) == (0, 2, 0.5)
-    assert figures["difference"] == pytest.approx(2 / 3)
+    one, two = Run("a", settings(prepared), first), Run("b", settings(prepared), second)
+    figures = compare(one, two, "plus", Stop.VISIBLE)
+    assert (figures.only_first, figures.only_second, figures.p) == (0, 2, 0.5)
+    assert figures.difference == pytest.approx(2 / 3)
     with pytest.raises(ConfigError, match="no problem in common"):
-        compare(first, [], "plus", Stop.VISIBLE)
+        compare(one, replace(two, rows=[]), "plus", Stop.VISIBLE)

@@ -1,0 +1,1 @@
+"""What runs amount to: figures, comparisons, the published table beside them, pages of it all."""
