@@ -22,6 +22,7 @@ def connect(
     api_key: str | None = None,
     context_tokens: int | None = None,
     parallel: int = 1,
+    tries: int | None = None,
 ) -> Model:
     """Return the model of that name; nothing is asked of a network before it is.
 
@@ -35,6 +36,7 @@ def connect(
     `api_key` falls back to CODELOOP_API_KEY, then, as `base_url` is given, to OPENAI_API_KEY.
     `context_tokens` and `parallel` are what a model in this process gives to a call, and how
     many calls it works on at once; of an endpoint, `context_tokens` is what you know of it.
+    `tries` bounds how often a call to an endpoint is tried: 1 for who tries again himself.
 
     Raises:
         ConfigError: there is no such model, or it was not pulled.
@@ -59,10 +61,11 @@ def connect(
                 api_key=api_key,
                 context_tokens=context_tokens,
                 parallel=parallel,
+                tries=tries,
             )
             return _record(path, model)
     if base_url is not None:
-        return _endpoint(name, base_url, api_key, context_tokens)
+        return _endpoint(name, base_url, api_key, context_tokens, tries)
     return _local(name, context_tokens, parallel)
 
 
@@ -85,12 +88,16 @@ def _record(path: str, model: Model) -> Model:
     return RecordingModel(model, Path(path))
 
 
-def _endpoint(name: str, base_url: str, api_key: str | None, context_tokens: int | None) -> Model:
+def _endpoint(
+    name: str, base_url: str, api_key: str | None, context_tokens: int | None, tries: int | None
+) -> Model:
     from codeloop.models.endpoint import parse_endpoint  # noqa: PLC0415
-    from codeloop.models.openai import OpenAIModel  # noqa: PLC0415
+    from codeloop.models.openai import OpenAIModel, Patience  # noqa: PLC0415
 
     key = api_key or os.environ.get("CODELOOP_API_KEY") or os.environ.get("OPENAI_API_KEY")
-    return OpenAIModel(name, parse_endpoint(base_url, key or None), context_tokens=context_tokens)
+    endpoint = parse_endpoint(base_url, key or None)
+    patience = None if tries is None else Patience(tries=tries)
+    return OpenAIModel(name, endpoint, context_tokens=context_tokens, patience=patience)
 
 
 def _local(name: str, context_tokens: int | None, parallel: int) -> Model:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from email.utils import mktime_tz, parsedate_tz
 from typing import Any
 
-from codeloop.core.errors import ContextOverflowError, ModelError
+from codeloop.core.errors import ContextOverflowError, ModelError, UnavailableError
 
 KEY_VARIABLE = "CODELOOP_API_KEY"
 DETAIL_CHARS = 300
@@ -57,17 +57,27 @@ class Wording:
 
     def error(self, text: str, *, kind: type[ModelError] = ModelError) -> ModelError:
         """Return an error of one line without the key and without control characters."""
+        return kind(self._line(text))
+
+    def unavailable(
+        self, text: str, after_s: float | None = None, *, too_many: bool = False
+    ) -> UnavailableError:
+        """Return such an error of a call that may go well later."""
+        return UnavailableError(self._line(text), after_s, too_many=too_many)
+
+    def _line(self, text: str) -> str:
         if self.secret:
             text = text.replace(self.secret, "***")
         line = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\s]+", " ", text).strip()
-        return kind(f"{self.who}: {line}")
+        return f"{self.who}: {line}"
 
 
 def network_failure(error: Exception, wording: Wording, limit_s: float) -> CallError:
     """Return what a failed connection means."""
     match error:
         case TimeoutError():
-            return CallError(wording.error(f"no end of the answer within {limit_s:g} s"))
+            say = f"no end of the answer within {limit_s:g} s"
+            return CallError(wording.error(say, kind=UnavailableError))
         case socket.gaierror():
             say = "the host's name is not known: check the base URL"
         case ConnectionRefusedError():
@@ -88,7 +98,7 @@ def network_failure(error: Exception, wording: Wording, limit_s: float) -> CallE
             say = "what answers there does not speak HTTP: check the base URL"
         case _:
             say = f"no connection ({error})"
-    return CallError(wording.error(say), tries=NETWORK_TRIES)
+    return CallError(wording.error(say, kind=UnavailableError), tries=NETWORK_TRIES)
 
 
 def http_failure(
@@ -103,10 +113,12 @@ def http_failure(
     if status < 500 and status != 429 and OVERFLOW.search(detail):  # noqa: PLR2004
         return CallError(wording.error(detail, kind=ContextOverflowError))
     words = [str(status), HTTP_WORDS.get(status, ""), f"({detail})" if detail else ""]
-    error = wording.error(" ".join(word for word in words if word))
+    say = " ".join(word for word in words if word)
     if status not in RETRIED:
-        return CallError(error)
-    return CallError(error, tries, retry_after(headers.get("Retry-After")))
+        return CallError(wording.error(say))
+    after_s = retry_after(headers.get("Retry-After"))
+    busy = wording.unavailable(say, after_s, too_many=status == 429)  # noqa: PLR2004
+    return CallError(busy, tries, after_s)
 
 
 def stream_failure(chunk: dict[str, Any], wording: Wording, *, tries: int) -> CallError:
@@ -116,8 +128,10 @@ def stream_failure(chunk: dict[str, Any], wording: Wording, *, tries: int) -> Ca
         return CallError(wording.error(detail, kind=ContextOverflowError))
     error = chunk.get("error")
     code = error.get("code") if isinstance(error, dict) else None
-    words = wording.error(f"the endpoint broke off: {detail}")
-    return CallError(words, tries if code in RETRIED else 1)
+    say = f"the endpoint broke off: {detail}"
+    if code in RETRIED:
+        return CallError(wording.unavailable(say), tries)
+    return CallError(wording.error(say))
 
 
 def error_detail(body: bytes) -> str:

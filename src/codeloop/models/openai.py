@@ -108,7 +108,7 @@ class OpenAIModel:
                 yield from self._try(messages, sampling, builder, deadline, limit_s)
             except CallError as failure:
                 failed += 1
-                if builder.texts or failed >= failure.tries or self._transport.closed:
+                if builder.texts or failed >= self._tries(failure) or self._transport.closed:
                     raise failure.error from failure.__cause__
                 self._wait(failure, failed, deadline)
             else:
@@ -136,6 +136,9 @@ class OpenAIModel:
 
     def close(self) -> None:
         self._transport.close()
+
+    def _tries(self, failure: CallError) -> int:
+        return min(failure.tries, self._patience.tries)
 
     def _wait(self, failure: CallError, failed: int, deadline: Deadline) -> None:
         wait_s = self._patience.wait_s(failed)
@@ -176,7 +179,7 @@ class OpenAIModel:
         if not builder.texts:
             return network_failure(error, self._wording, limit_s)
         say = "the time was up" if isinstance(error, TimeoutError) else "the connection broke"
-        return CallError(self._wording.error(f"{say} in the middle of the reply"))
+        return CallError(self._wording.unavailable(f"{say} in the middle of the reply"))
 
     def _ask(self, messages: Sequence[Message], sampling: Sampling, deadline: Deadline) -> Exchange:
         """Send the request, once more without a parameter that the endpoint does not know."""
@@ -227,7 +230,7 @@ class OpenAIModel:
                 exchange.hurry(USAGE_S)
         if builder.finish is None:
             say = "the connection ended in the middle of the reply"
-            raise CallError(self._wording.error(say), tries=self._patience.tries)
+            raise CallError(self._wording.unavailable(say), tries=self._patience.tries)
 
     def _events(self, exchange: Exchange) -> Iterator[bytes]:
         parser = EventParser()
@@ -248,7 +251,7 @@ class OpenAIModel:
             return builder.add(chunk)
         except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
             say = f"the stream holds what is no chat chunk: {event[:80]!r}"
-            raise CallError(self._wording.error(say)) from error
+            raise CallError(self._wording.unavailable(say)) from error  # a cut one, perhaps
 
     def _whole(self, exchange: Exchange, builder: ReplyBuilder) -> Iterator[str]:
         """Take an answer that is not a stream: one JSON object, or not for us at all."""

@@ -1,0 +1,159 @@
+"""An OpenAI-compatible endpoint on loopback for benchmarks: quick, and as slow as it is told.
+
+    python bench/mock_endpoint.py --latency-s 1 --rate 100 --burst 10
+
+It prints its port. `GET /stats` gives what it counted, as JSON. Above the rate it answers 429
+with Retry-After. The reply to a request is always the same: a sentence and a program.
+"""
+
+import argparse
+import asyncio
+import json
+import time
+from typing import Any
+
+REPLY = "Here it is.\n\n```python\nprint(sum(range(10)))\n```\n"
+USAGE = {"prompt_tokens": 40, "completion_tokens": 20, "total_tokens": 60}
+HEAD = "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n{more}\r\n"
+
+
+def answer(status: str, body: bytes, *, kind: str = "application/json", more: str = "") -> bytes:
+    """Return a whole HTTP answer."""
+    head = HEAD.format(status=status, kind=kind, length=len(body), more=more)
+    return head.encode() + body
+
+
+def whole() -> bytes:
+    """Return the answer that is not streamed."""
+    message = {"role": "assistant", "content": REPLY}
+    choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
+    body = {"id": "x", "object": "chat.completion", "created": 1, "model": "mock"}
+    return answer("200 OK", json.dumps(body | {"choices": [choice], "usage": USAGE}).encode())
+
+
+def streamed() -> bytes:
+    """Return the answer in server-sent events: eight pieces, the end, the usage."""
+    base: dict[str, Any] = {"id": "x", "object": "chat.completion.chunk", "created": 1}
+    cut = max(1, len(REPLY) // 8)
+    pieces = [REPLY[at : at + cut] for at in range(0, len(REPLY), cut)]
+    choices = [[{"index": 0, "delta": {"content": piece}}] for piece in pieces]
+    choices.append([{"index": 0, "delta": {}, "finish_reason": "stop"}])
+    events = [base | {"model": "mock", "choices": each} for each in choices]
+    events.append(base | {"model": "mock", "choices": [], "usage": USAGE})
+    lines = [f"data: {json.dumps(event)}\n\n" for event in events]
+    body = "".join([*lines, "data: [DONE]\n\n"]).encode()
+    return answer("200 OK", body, kind="text/event-stream")
+
+
+class Bucket:
+    """Lets `rate` requests a second through, and `burst` at once; counts all of them."""
+
+    def __init__(self, rate: float, burst: float) -> None:
+        self.rate, self.burst = rate, burst
+        self.tokens, self.at = burst, time.monotonic()
+        self.served = self.rejected = 0
+        self.first = self.last = 0.0
+
+    def takes(self) -> float:
+        """Return 0 if a request may pass, else the seconds until one may."""
+        now = time.monotonic()
+        self.tokens = min(self.burst, self.tokens + (now - self.at) * self.rate)
+        self.at = now
+        if self.rate and self.tokens < 1:
+            self.rejected += 1
+            return (1 - self.tokens) / self.rate
+        self.tokens -= 1
+        self.served += 1
+        self.first = self.first or now
+        self.last = now
+        return 0.0
+
+    def stats(self) -> dict[str, float]:
+        """Return what was counted so far."""
+        return {
+            "served": self.served,
+            "rejected": self.rejected,
+            "seconds": self.last - self.first,
+        }
+
+
+class Mock(asyncio.Protocol):
+    """One connection: requests in, answers out, no more of HTTP than clients need."""
+
+    def __init__(self, bucket: Bucket, latency_s: float, *, whole_seconds: bool) -> None:
+        self.bucket, self.latency_s, self.whole_seconds = bucket, latency_s, whole_seconds
+        self.transport: Any = None
+        self.data = b""
+
+    def connection_made(self, transport: Any) -> None:
+        """Remember where to write."""
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Answer every request that is here whole."""
+        self.data += data
+        while (end := self.data.find(b"\r\n\r\n")) >= 0:
+            head = self.data[:end].lower()
+            at = head.find(b"content-length:")
+            length = int(head[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
+            if len(self.data) < end + 4 + length:
+                return
+            body = self.data[end + 4 : end + 4 + length]
+            self.data = self.data[end + 4 + length :]
+            self.respond(head, body)
+
+    def respond(self, head: bytes, body: bytes) -> None:
+        """Send the answer, now or after the latency."""
+        if head.startswith(b"get /stats"):
+            self.write(answer("200 OK", json.dumps(self.bucket.stats()).encode()))
+            return
+        if not head.startswith(b"post"):
+            self.write(answer("404 Not Found", b"{}"))
+            return
+        wait_s = self.bucket.takes()
+        if wait_s:
+            shown = max(1, round(wait_s + 0.5)) if self.whole_seconds else round(wait_s + 0.001, 3)
+            more = f"Retry-After: {shown}\r\n"
+            error = b'{"error": {"message": "too many requests", "code": "rate_limit"}}'
+            self.write(answer("429 Too Many Requests", error, more=more))
+            return
+        reply = STREAMED if b'"stream":true' in body.replace(b" ", b"") else WHOLE
+        if self.latency_s:
+            asyncio.get_running_loop().call_later(self.latency_s, self.write, reply)
+        else:
+            self.write(reply)
+
+    def write(self, data: bytes) -> None:
+        """Write, if there is still somebody."""
+        if not self.transport.is_closing():
+            self.transport.write(data)
+
+
+WHOLE, STREAMED = whole(), streamed()
+
+
+async def serve(args: argparse.Namespace) -> None:
+    """Listen until killed."""
+    bucket = Bucket(args.rate, args.burst)
+    server = await asyncio.get_running_loop().create_server(
+        lambda: Mock(bucket, args.latency_s, whole_seconds=args.whole_seconds),
+        "127.0.0.1",
+        0,
+        backlog=1024,
+    )
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+def main() -> None:
+    """Parse and serve."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--latency-s", type=float, default=0.0)
+    parser.add_argument("--rate", type=float, default=0.0, help="requests a second; 0: any")
+    parser.add_argument("--burst", type=float, default=1.0)
+    parser.add_argument("--whole-seconds", action="store_true", help="as Retry-After has them")
+    asyncio.run(serve(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()
