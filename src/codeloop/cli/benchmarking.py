@@ -78,8 +78,8 @@ def open_prepared(benchmark: "Benchmark", args: argparse.Namespace, pool: "RigPo
         data = data_folder(args.data)
         if not (data / benchmark.file).is_file():
             msg = (
-                f"{data / benchmark.file}: no such file; `--data` or CODELOOP_DATA names the "
-                f"folder of benchmarks"
+                f"{data / benchmark.file}: no such file; `codeloop eval pull {benchmark}` brings "
+                f"it, or `--data` or CODELOOP_DATA names the folder of benchmarks"
             )
             raise ConfigError(msg)
         steps = prepare(benchmark, data, folder, pool, threads=args.workers)

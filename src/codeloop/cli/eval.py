@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _EPILOG = """\
 in place of BENCHMARK:
   list             the benchmarks that are known by name
+  pull NAME        bring a benchmark's file from where it is public (`all`: every one)
   report DIR       the page of a run
   compare A B...   runs on the same problems: each beside the first (interval, exact McNemar test,
                    Holm's correction), feedback beside its controls and beside sampling for
@@ -112,6 +113,15 @@ def _list(args: argparse.Namespace) -> int:
     for each in known:
         here = "here" if (data / each.file).is_file() else "-"
         print(f"{each!s:26} {each.rows:5} rows  {each.licence:10}  {here:4}  {each.about}")
+    return 0
+
+
+def _pull(args: argparse.Namespace) -> int:
+    from codeloop.cli import pulling
+
+    (name,) = args.paths
+    for line in pulling.pull(pulling.chosen(str(name)), benchmarking.data_folder(args.data)):
+        print(line)
     return 0
 
 
@@ -212,8 +222,9 @@ def _follow(
 
 
 _MANY = 1000
-_VERBS = {  # in place of a benchmark: what is done, with how many folders
+_VERBS = {  # in place of a benchmark: what is done, with how many folders or names
     "list": (_list, 0, 0),
+    "pull": (_pull, 1, 1),
     "report": (eval_report.report, 1, 1),
     "compare": (eval_report.compare, 2, _MANY),
     "published": (eval_report.published, 0, _MANY),

@@ -95,7 +95,21 @@ class ProgramTests:
     drop: tuple[str, ...] = ()
 
 
-Tests = FunctionTests | PackedTests | CheckTests | StdioTests | ScriptTests | ProgramTests
+@dataclass(frozen=True, slots=True)
+class AnswerTests:
+    """The solution is an answer, said and not computed: a value, or arguments of `function`.
+
+    Without `function` (code that defines `f`) the answer is the value that is expected; with it,
+    the arguments for which `f` returns that. Nothing expected means that any answer will do.
+    """
+
+    expected: str
+    function: str = ""
+
+
+Tests = (
+    FunctionTests | PackedTests | CheckTests | StdioTests | ScriptTests | ProgramTests | AnswerTests
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +142,7 @@ class Reason(StrEnum):
     UNDEFINED = "undefined"  # it does not define what the tests call
     LIMIT = "limit"  # the verdict's `limit` says which
     DIED = "died"  # its process ended before it had answered: by exit, or by a signal
+    COMPUTED = "computed"  # it computes the answer that it should say
     PROTOCOL = "protocol"  # it wrote to the judge's own channel
     UNJUDGED = "unjudged"  # its answers took the tester past a limit
 

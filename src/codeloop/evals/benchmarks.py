@@ -9,6 +9,7 @@ from pathlib import Path
 
 from codeloop.core.errors import ConfigError, DataError
 from codeloop.core.problem import Problem
+from codeloop.evals.cruxeval import cruxeval_input, cruxeval_output
 from codeloop.evals.humaneval import humaneval, humaneval_plus, leetcode
 from codeloop.evals.mbpp import mbpp, mbpp_full, mbpp_plus
 from codeloop.evals.multilingual import humaneval_fix, humaneval_x, mbxp
@@ -29,6 +30,8 @@ _LOADERS: dict[str, Load] = {
     "humaneval_x": humaneval_x,
     "mbxp": mbxp,
     "leetcode": leetcode,
+    "cruxeval_output": cruxeval_output,
+    "cruxeval_input": cruxeval_input,
     OWN: own_problem,
 }
 
@@ -37,7 +40,8 @@ _LOADERS: dict[str, Load] = {
 class Benchmark:
     """A named set of problems: the file that holds it, and what that file has to be.
 
-    `file` is relative to the data folder; `sha256` is of what it holds, unpacked.
+    `file` is relative to the data folder; `sha256` is that of `rows.digest`. `also` is another
+    name for it.
     """
 
     name: str
@@ -50,9 +54,22 @@ class Benchmark:
     sha256: str
     licence: str
     url: str = ""
+    also: str = ""
 
     def __str__(self) -> str:
         return f"{self.name}@{self.version}"
+
+    def check(self, path: Path) -> None:
+        """See that a file is the one that is known by this name.
+
+        Raises:
+            DataError: it cannot be read, or is not.
+        """
+        found = digest(path)
+        if found != self.sha256:
+            both = f"{found[:12]}..., not {self.sha256[:12]}..."
+            msg = f"{path}: not {self}: the SHA-256 of its rows is {both}"
+            raise DataError(msg)
 
     def problems(self, data: Path) -> Iterator[Problem]:
         """Yield the problems, one at a time, from the file in a data folder.
@@ -61,10 +78,7 @@ class Benchmark:
             DataError: the file cannot be read, or is not the one that is known by this name.
         """
         path = data / self.file
-        found = digest(path)
-        if found != self.sha256:
-            msg = f"{path}: not {self}: its SHA-256 is {found[:12]}..., not {self.sha256[:12]}..."
-            raise DataError(msg)
+        self.check(path)
         for where, row in read_rows(path):
             try:
                 problem = _LOADERS[self.kind](row, where)
@@ -104,9 +118,10 @@ def benchmark(name: str) -> Benchmark:
         return _own(path)
     known = benchmarks()
     for each in known:
-        if name in {each.name, str(each)}:
+        if name and name in {each.name, str(each), each.also}:
             return each
-    near = get_close_matches(name, [each.name for each in known], n=1)
+    names = [name for each in known for name in (each.name, str(each), each.also)]
+    near = get_close_matches(name.lower(), names, n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
     msg = f"no benchmark {name!r}{hint} (see `codeloop eval list`)"
     raise ConfigError(msg)

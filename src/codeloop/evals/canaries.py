@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from codeloop.core.dialogue import Dialogue
 from codeloop.core.problem import (
+    AnswerTests,
     CheckTests,
     FunctionTests,
     PackedTests,
@@ -52,14 +53,20 @@ def _values(tests: Tests) -> Iterator[object]:
                 yield from call
             yield from expected or ()
         case CheckTests(source):
-            for node in ast.walk(ast.parse(source)):
-                if isinstance(node, ast.Constant | ast.List | ast.Tuple | ast.Dict | ast.Set):
-                    yield from _literal(node)
+            yield from _written(source)
         case StdioTests(cases):
             for case in cases:
                 yield from (case.stdin, case.stdout)
+        case AnswerTests(expected):
+            yield from _written(expected)
         case _:
             return
+
+
+def _written(source: str) -> Iterator[object]:
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Constant | ast.List | ast.Tuple | ast.Dict | ast.Set):
+            yield from _literal(node)
 
 
 def _literal(node: ast.expr) -> Iterator[object]:

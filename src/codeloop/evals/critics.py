@@ -172,7 +172,7 @@ def said_of(problem: Problem, pool: RigPool, visible: Visible) -> str:
         SandboxError: the rig failed.
     """
     name = problem.entry_point.partition("(")[0]
-    empty = f"def {name}(*args, **kwargs):\n    return None\n" if name.isidentifier() else ""
+    empty = f"def {name}(*args, **kwargs):\n    return None\n" if name.isidentifier() else "None"
     tests = visible_tests(problem, visible) or _LOADS
     verdict = pool.judge(replace(problem, preamble=""), empty, tests=tests)
     wrong = replace(verdict, reason=Reason.WRONG_ANSWER) if verdict.passed else verdict

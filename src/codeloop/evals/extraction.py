@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from codeloop.core.codeblocks import CodeBlock, find_blocks
-from codeloop.core.problem import Problem
+from codeloop.core.problem import AnswerTests, Problem
 
 _TAGGED = re.compile(r"<(solution|execute)>(.*?)(?:</\1>|\Z)", re.DOTALL)
 _CODE_LINE = re.compile(r"^(?:def |class |import |from |async def |@)", re.MULTILINE)
@@ -22,6 +22,7 @@ class Rule(StrEnum):
     DEFINES = "defines"  # the first code block that defines it
     CONTINUES = "continues"  # a code block that goes on where the prompt ends
     FIRST = "first"  # the first code block: nothing defines it
+    LAST = "last"  # the last code block: the answer, after what led to it
     BARE = "bare"  # code without a fence, from its first line on
     BARE_CONTINUES = "bare_continues"  # text without a fence that goes on where the prompt ends
     KEPT = "kept"  # there is no code: the solution of the turn before stands
@@ -38,10 +39,17 @@ class Extraction:
 
 def extract(reply: str, problem: Problem) -> Extraction:
     """Return the solution in a reply."""
+    for tests in problem.tests:
+        if isinstance(tests, AnswerTests):
+            return _answer(reply, arguments=bool(tests.function))
     blocks = [block.code for block in find_blocks(reply) if _is_of(block, problem.language)]
     name = problem.entry_point.partition("(")[0]
     if problem.language != "python":
         return _in_another_language(blocks, name, problem)
+    return _in_python(reply, blocks, name, problem)
+
+
+def _in_python(reply: str, blocks: list[str], name: str, problem: Problem) -> Extraction:
     if not name:  # a whole program
         return Extraction(blocks[0], Rule.FIRST) if blocks else _bare(reply, "", problem)
     tagged = [match[2].strip("\n") + "\n" for match in _TAGGED.finditer(reply)]
@@ -55,6 +63,32 @@ def extract(reply: str, problem: Problem) -> Extraction:
     if blocks or tagged:
         return Extraction((blocks or tagged)[0], Rule.FIRST)
     return _bare(reply, name, problem)
+
+
+def _answer(reply: str, *, arguments: bool) -> Extraction:
+    """Return the answer that a reply ends with, out of the assert or the equation it stands in."""
+    blocks = [block.code for block in find_blocks(reply) if _is_of(block, "python")]
+    if blocks:
+        return Extraction(_bare_answer(blocks[-1], arguments=arguments), Rule.LAST)
+    line = reply.strip().rpartition("\n")[2].strip("` ")
+    return Extraction(_bare_answer(line, arguments=arguments), Rule.BARE if line else Rule.NONE)
+
+
+def _bare_answer(text: str, *, arguments: bool) -> str:
+    try:
+        last = ast.parse(text).body[-1]
+    except (SyntaxError, ValueError, IndexError, RecursionError, MemoryError):
+        return text
+    match last:
+        case ast.Assert(ast.Compare(left, [ast.Eq()], [right])) | ast.Expr(
+            ast.Compare(left, [ast.Eq()], [right])
+        ):
+            chosen = left if arguments == isinstance(left, ast.Call) else right
+        case ast.Assign(_, chosen) | ast.Expr(chosen):
+            pass
+        case _:
+            return text
+    return ast.get_source_segment(text, chosen) or text
 
 
 def _in_another_language(blocks: list[str], name: str, problem: Problem) -> Extraction:

@@ -15,6 +15,7 @@ from typing import Any
 from codeloop.core.errors import DataError, SandboxError
 from codeloop.core.execution import TrialLimits
 from codeloop.core.problem import (
+    AnswerTests,
     CheckTests,
     FunctionTests,
     PackedTests,
@@ -33,7 +34,8 @@ from codeloop.judge.packing import pack
 FORMAT = 1  # goes up when what is worked out, or how it is written, changes
 
 _KINDS: dict[str, type[Any]] = {
-    kind.__name__: kind for kind in (CheckTests, PackedTests, ProgramTests, ScriptTests)
+    kind.__name__: kind
+    for kind in (AnswerTests, CheckTests, PackedTests, ProgramTests, ScriptTests)
 }
 _MORE_TIME = 4  # times what the reference took for its slowest call, as evalplus gives
 

@@ -17,8 +17,6 @@ from codeloop.core.errors import ConfigError, DataError
 
 Row = dict[str, Any]
 
-_READ_BYTES = 1 << 20
-
 
 def read_rows(path: Path) -> Iterator[tuple[str, Row]]:
     """Yield each object with its place as `file:line`; blank lines are passed over.
@@ -52,19 +50,16 @@ def open_file(path: Path) -> Iterator[IO[bytes]]:
 
 
 def digest(path: Path) -> str:
-    """Return the SHA-256 of what a file holds, unpacked.
+    """Return the SHA-256 of a file's rows, written as JSON of one form, a line each.
+
+    It is the same for all copies that hold the same rows, packed or not, however they write them.
 
     Raises:
-        DataError: it cannot be read.
+        DataError: the file cannot be read, or a line holds no object; names file:line.
     """
     whole = hashlib.sha256()
-    try:
-        with open_file(path) as file:
-            while piece := file.read(_READ_BYTES):
-                whole.update(piece)
-    except (OSError, EOFError, zlib.error) as error:
-        msg = f"{path}: cannot be read ({error})"
-        raise DataError(msg) from error
+    for _, row in read_rows(path):
+        whole.update(json.dumps(row, sort_keys=True, separators=(",", ":")).encode() + b"\n")
     return whole.hexdigest()
 
 

