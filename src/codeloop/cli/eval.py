@@ -65,6 +65,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     run.add_argument(
         "--visible", choices=["examples", "base", "all"], help="tests that feedback may rest on"
     )
+    run.add_argument(
+        "--explain",
+        action="store_true",
+        help="show which values the code saw in the test that it fails, as LDB does",
+    )
     run.add_argument("--stop", choices=["visible", "self", "oracle"], help="default: visible")
     run.add_argument(
         "--preset", choices=["paper-single", "paper-exec", "paper-human", "paper-oracle"]
@@ -182,6 +187,7 @@ def _settings(args: argparse.Namespace, benchmark: str, model: str) -> "Settings
             max_tokens=args.max_tokens,
             seed=args.seed,
             person=args.person,
+            explain=args.explain,
             **given,
         )
     )

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codeloop.core.errors import ConfigError, DataError
+from codeloop.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,19 +81,9 @@ def settings_of(folder: Path) -> "Settings":
     Raises:
         DataError: there are none.
     """
-    from codeloop.core import records
-    from codeloop.evals.run import SETTINGS
-    from codeloop.evals.settings import Settings
+    from codeloop.evals.run import read_settings
 
-    path = folder / SETTINGS
-    try:
-        return records.from_json(Settings, json.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        msg = f"{path}: {error.strerror}"
-        raise DataError(msg) from error
-    except ValueError as error:
-        msg = f"{path}: not the settings of a run ({error})"
-        raise DataError(msg) from error
+    return read_settings(folder)
 
 
 def _summary(folder: Path, settings: "Settings") -> "Summary":

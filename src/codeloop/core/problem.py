@@ -148,6 +148,32 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class TraceBlock:
+    """Lines of one call that ran without a jump back, and what became of names by their end.
+
+    `lines` are numbers with their source; `values` are names that changed, with short values.
+    """
+
+    function: str
+    lines: tuple[tuple[int, str], ...]
+    values: tuple[tuple[str, str], ...]
+    returned: str = ""
+    raised: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What a solution did while one test ran: its first and its last blocks, of `count` in all.
+
+    `whole` is false if it was stopped before it had come to an end.
+    """
+
+    blocks: tuple[TraceBlock, ...]
+    count: int
+    whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """Whether a solution passes, and if not why: the first test that failed, in abridged texts.
 
@@ -168,6 +194,7 @@ class Verdict:
     sets_passed: int = 0
     cpu_s: float = 0.0
     wall_s: float = 0.0
+    trace: Trace | None = None  # of the test that failed, if it was asked for
 
     @property
     def passed(self) -> bool:

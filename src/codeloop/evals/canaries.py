@@ -12,6 +12,7 @@ from codeloop.core.problem import (
     Problem,
     StdioTests,
     Tests,
+    Trace,
 )
 from codeloop.judge.packing import answers, inputs
 from codeloop.loop.prompts import feedback_text
@@ -22,16 +23,24 @@ SHORTEST = 8  # characters; shorter literals occur by chance
 def leaks(dialogue: Dialogue, problem: Problem, hidden: Sequence[Tests]) -> list[str]:
     """Return the literals of hidden tests that a model was shown and could not have from elsewhere.
 
-    Elsewhere is the prompt, the visible tests, the model's own replies, and what its code returned.
+    Elsewhere is the prompt, the visible tests, the model's own replies, and what its code
+    returned, or came upon in a visible test.
     """
     shown = [message.content for message in dialogue.opening]
     shown += [feedback_text(turn) for turn in dialogue.turns]
     own = [turn.reply for turn in dialogue.turns]
-    own += [turn.verdict.actual for turn in dialogue.turns if turn.verdict is not None]
+    for verdict in (turn.verdict for turn in dialogue.turns if turn.verdict is not None):
+        own += [verdict.actual, *_seen(verdict.trace)]
     known = "\n".join([problem.prompt, problem.preamble, *_sources(problem.visible), *own])
     text = "\n".join(shown)
     found = (literal for literal in _literals(hidden) if literal in text and literal not in known)
     return list(dict.fromkeys(found))
+
+
+def _seen(trace: Trace | None) -> Iterator[str]:
+    """Yield what the model's code came upon by itself, in a visible test."""
+    for block in trace.blocks if trace else ():
+        yield from (block.returned, block.raised, *(text for _, text in block.values))
 
 
 def _literals(tests: Iterable[Tests]) -> Iterator[str]:

@@ -10,6 +10,7 @@ from codeloop.core.problem import CheckTests, Problem, Reason, Tests, Verdict
 from codeloop.core.protocols import Model, Reply, Sampling
 from codeloop.evals.extraction import Extraction, Rule, extract
 from codeloop.evals.settings import FeedbackKind, Settings, Stop, Visible
+from codeloop.judge.explaining import explain
 from codeloop.judge.many import RigPool
 from codeloop.loop.prompts import sections, verdict_text
 
@@ -151,7 +152,7 @@ class Examiner:
             case FeedbackKind.NONE:
                 return None
             case FeedbackKind.EXECUTION:
-                return verdict
+                return self._explained(extraction, verdict)
             case FeedbackKind.RETRY:
                 return _say("retry")
             case FeedbackKind.SHUFFLED:
@@ -161,8 +162,17 @@ class Examiner:
                 if self._person is None:
                     msg = "nobody plays the human"
                     raise ConfigError(msg)
-                text = self._person.guide(self.problem, extraction.code, verdict, knows=knows)
+                told = self._explained(extraction, verdict)
+                text = self._person.guide(self.problem, extraction.code, told, knows=knows)
                 return Feedback(Source.CRITIC, text)
+
+    def _explained(self, extraction: Extraction, verdict: Verdict) -> Verdict:
+        """Return a verdict with a trace of the test that failed, if the settings ask for it."""
+        if not self._settings.explain:
+            return verdict
+        with self._pool.lend() as rig:
+            trace = explain(self.problem, extraction.code, self._tests, verdict, rig)
+        return replace(verdict, trace=trace)
 
 
 def said_of(problem: Problem, pool: RigPool, visible: Visible) -> str:

@@ -245,7 +245,7 @@ def open_run(folder: Path, settings: Settings) -> tuple[Log, list[Row]]:
         folder.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             path.write_text(text, encoding="utf-8")
-        elif path.read_text(encoding="utf-8") != text:
+        elif read_settings(folder) != settings:
             msg = f"{folder} holds a run with other settings: take a new folder"
             raise ConfigError(msg)
     except OSError as error:
@@ -253,6 +253,23 @@ def open_run(folder: Path, settings: Settings) -> tuple[Log, list[Row]]:
         raise DataError(msg) from error
     log = Log(folder / RECORDS)
     return log, read_records(folder)
+
+
+def read_settings(folder: Path) -> Settings:
+    """Return the settings of a run; what is younger than it has its default.
+
+    Raises:
+        DataError: they cannot be read.
+    """
+    path = folder / SETTINGS
+    try:
+        return records.from_json(Settings, json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        msg = f"{path}: {error.strerror}"
+        raise DataError(msg) from error
+    except ValueError as error:
+        msg = f"{path}: not the settings of a run ({error})"
+        raise DataError(msg) from error
 
 
 def read_records(folder: Path) -> list[Row]:

@@ -50,6 +50,7 @@ class Settings:
     max_tokens: int | None = 1024
     seed: int | None = None
     person: str = ""  # the model that plays the human
+    explain: bool = False  # whether feedback shows which values the code saw in the failing test
     protocol: int = 1  # goes up when what a model is shown changes
 
     @property
@@ -59,8 +60,14 @@ class Settings:
 
     @property
     def digest(self) -> str:
-        """What is the same for the same settings, and for no others."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+        """What is the same for the same settings, and for no others.
+
+        What is younger than the first runs counts only where it is set.
+        """
+        facts = asdict(self)
+        if not self.explain:
+            del facts["explain"]
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
 # OpenCodeInterpreter's own protocol (arXiv 2402.14658, section 4; its MAX_TRY is 2).
@@ -72,15 +79,20 @@ PRESETS: dict[str, dict[str, object]] = {
 }
 
 
+_PLAYED = frozenset({FeedbackKind.HUMAN, FeedbackKind.ORACLE})
+
+
 def checked(settings: Settings) -> Settings:
     """Return settings that fit together.
 
     Raises:
         ConfigError: they do not.
     """
-    plays = settings.feedback in {FeedbackKind.HUMAN, FeedbackKind.ORACLE}
-    if plays and not settings.person:
+    if settings.feedback in _PLAYED and not settings.person:
         msg = f"--feedback {settings.feedback} needs --person: the model that plays the human"
+        raise ConfigError(msg)
+    if settings.explain and settings.feedback not in {FeedbackKind.EXECUTION, *_PLAYED}:
+        msg = f"--explain adds to what a test has shown: --feedback {settings.feedback} does not"
         raise ConfigError(msg)
     if settings.turns < 1 or settings.samples < 1:
         msg = "--turns and --samples should be 1 or more"

@@ -7,7 +7,7 @@ from string import Template
 
 from codeloop.core.dialogue import Cell, Dialogue, Feedback, Message, Role, Skipped, Source, Turn
 from codeloop.core.execution import ExecutionResult, Status
-from codeloop.core.problem import Verdict
+from codeloop.core.problem import Trace, TraceBlock, Verdict
 
 SHOWN_CHARACTERS = 2000  # of each output; half from its head, half from its tail
 
@@ -97,7 +97,34 @@ def verdict_text(verdict: Verdict) -> str:
         shown = getattr(verdict, name)
         if shown and not (name == "input" and verdict.test):
             parts += [say[name].substitute(), _fenced(_shortened(shown))]
+    if verdict.trace is not None:
+        parts += [say["trace"].substitute(), _fenced(_shortened(_trace_text(verdict.trace)))]
     return "\n".join([*parts, say["ask_fix"].substitute()])
+
+
+def _trace_text(trace: Trace) -> str:
+    """Return a trace in words: its blocks in their order, and where some are left out."""
+    say = sections("judge")
+    texts = [_block_text(block) for block in trace.blocks]
+    left_out = trace.count - len(texts)
+    if left_out > 0:
+        half = len(texts) // 2
+        texts.insert(half, say["trace_left_out"].substitute(count=left_out))
+    if not trace.whole:
+        texts.append(say["trace_cut"].substitute())
+    return "\n".join(texts)
+
+
+def _block_text(block: TraceBlock) -> str:
+    say = sections("judge")
+    lines = [f"{number}: {source}" for number, source in block.lines]
+    values = ", ".join(f"{name} = {value}" for name, value in block.values)
+    if values:
+        lines.append(say["trace_values"].substitute(values=values))
+    for name, value in (("trace_returned", block.returned), ("trace_raised", block.raised)):
+        if value:
+            lines.append(say[name].substitute(function=block.function, value=value))
+    return "\n".join(lines)
 
 
 def _execution_text(turn: Turn, *, trimmed: bool) -> str:
