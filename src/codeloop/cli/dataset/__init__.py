@@ -2,9 +2,9 @@
 
 import argparse
 
-from codeloop.cli.dataset import check, ingest
+from codeloop.cli.dataset import check, ingest, judge_check, score
 
-_VERBS = (ingest, check)
+_VERBS = (ingest, score, judge_check, check)
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
