@@ -68,4 +68,3 @@ def main(args: argparse.Namespace) -> int:
                 judge_check.write_noted(args.out, [each])
     print(judge_check.page(judge_check.agreements(noted, in_flight=args.in_flight), levels), end="")
     return 0
-

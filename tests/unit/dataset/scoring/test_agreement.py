@@ -23,7 +23,7 @@ def test_the_correlation_is_that_of_scipy(pairs: list[tuple[int, int]]) -> None:
     assume(len(set(first)) > 1 and len(set(second)) > 1)
     found = spearman(first, second)
     assert found.value == pytest.approx(stats.spearmanr(first, second).statistic)
-    if found.interval is not None:
+    if found.value is not None and found.interval is not None:
         assert found.interval[0] <= found.value <= found.interval[1]
 
 
@@ -36,6 +36,7 @@ def test_the_area_is_the_share_of_pairs_in_order(low: list[float], high: list[fl
     found = auc(low, high)
     u = stats.mannwhitneyu(high, low).statistic
     assert found.value == pytest.approx(u / (len(low) * len(high)))
+    assert found.value is not None
     assert found.interval is not None
     assert 0 <= found.interval[0] <= found.value <= found.interval[1] <= 1
 
