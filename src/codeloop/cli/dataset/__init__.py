@@ -2,9 +2,9 @@
 
 import argparse
 
-from codeloop.cli.dataset import check, ingest, judge_check, score
+from codeloop.cli.dataset import check, dedup, ingest, judge_check, score
 
-_VERBS = (ingest, score, judge_check, check)
+_VERBS = (ingest, dedup, score, judge_check, check)
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

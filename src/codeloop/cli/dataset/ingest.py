@@ -2,18 +2,16 @@
 
 import argparse
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from codeloop.cli.dataset.rows import GoodRows
 from codeloop.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from codeloop.dataset.records import Example, Malformed, Query
     from codeloop.dataset.sources.ingest import Source
-
-_SHOWN = 20  # malformed rows that are named on the terminal
 
 _EPILOG = """\
 SOURCE is a file (.jsonl, .json, .csv, .tsv, .parquet, also with .gz), a folder of them, a set of
@@ -71,39 +69,20 @@ def main(args: argparse.Namespace) -> int:
         raise ConfigError(msg)
     from codeloop.dataset.records import write
 
-    tally = _Tally()
-    records = (each for name in args.sources for each in tally.good(name, _records(name, args)))
-    write(args.out, records)
-    tally.show()
-    return 1 if any(tally.bad.values()) else 0
+    counts = {name: GoodRows() for name in args.sources}
 
+    def good() -> "Iterator[Query | Example]":
+        for name, count in counts.items():
+            yield from count.of(_records(name, args))
 
-class _Tally:
-    """Lets good rows through, names the malformed, and counts both by source."""
-
-    def __init__(self) -> None:
-        self.rows: dict[str, int] = {}
-        self.bad: dict[str, int] = {}
-
-    def good(
-        self, name: str, records: "Iterator[Query | Example | Malformed]"
-    ) -> "Iterator[Query | Example]":
-        from codeloop.dataset.records import Malformed
-
-        self.rows[name] = self.bad[name] = 0
-        for each in records:
-            if isinstance(each, Malformed):
-                self.bad[name] += 1
-                if sum(self.bad.values()) <= _SHOWN:
-                    print(f"codeloop: {each.where}: {each.why}", file=sys.stderr)
-            else:
-                self.rows[name] += 1
-                yield each
-
-    def show(self) -> None:
-        for name, rows in self.rows.items():
-            print(f"{name:24} {rows:8} rows {self.bad[name]:6} malformed")
-        print(f"{'all':24} {sum(self.rows.values()):8} rows {sum(self.bad.values()):6} malformed")
+    write(args.out, good())
+    for name, count in counts.items():
+        print(f"{name:24} {count.good:8} rows {count.malformed:6} malformed")
+    good, malformed = (
+        sum(getattr(each, what) for each in counts.values()) for what in ("good", "malformed")
+    )
+    print(f"{'all':24} {good:8} rows {malformed:6} malformed")
+    return 1 if malformed else 0
 
 
 def _records(name: str, args: argparse.Namespace) -> "Iterator[Query | Example | Malformed]":
