@@ -1,5 +1,6 @@
 """A session whose runs are kept: code that ran before after the same code is not run again."""
 
+import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -49,8 +50,9 @@ class StoredSession:
     """Answers from the store, else runs the code in a real session and keeps the result.
 
     The real session is opened when it is first needed, and brought to the state that it should
-    have by running what came before again. Not kept are runs that were interrupted, that asked
-    for input, or that ran out of a time shorter than the session's own.
+    have by running what came before again. Its results hold no times and no memory: these differ
+    from run to run, and stand in the store alone. Not kept are runs that were interrupted, that
+    asked for input, or that ran out of a time shorter than the session's own.
     """
 
     def __init__(self, place: Place, open_session: Callable[[], Session], store: Store) -> None:
@@ -65,6 +67,11 @@ class StoredSession:
     @property
     def languages(self) -> frozenset[str]:
         return self._place.languages
+
+    @property
+    def limits(self) -> ExecutionLimits:
+        """The limits of a run, unless it is given others."""
+        return self._place.limits
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -85,7 +92,7 @@ class StoredSession:
         else:
             result = yield from self._run(ran, given, key)
         self._remember(ran, result, key)
-        yield result
+        yield replace(result, cpu_s=0.0, wall_s=0.0, peak_memory_bytes=0)
 
     def interrupt(self) -> bool:
         return self._session is not None and self._session.interrupt()
@@ -155,6 +162,59 @@ class StoredSession:
             raise
         self._session = session
         return session
+
+
+class Lending:
+    """Opens real sessions, so many at a time; so many of them run at once. Threads share it."""
+
+    def __init__(self, open_session: Callable[[], Session], *, sessions: int, running: int) -> None:
+        self._open_session = open_session
+        self._free = threading.Semaphore(sessions)
+        self._running = threading.Semaphore(running)
+
+    def __call__(self) -> Session:
+        self._free.acquire()
+        try:
+            return _Lent(self._open_session(), self._free, self._running)
+        except BaseException:
+            self._free.release()
+            raise
+
+
+class _Lent:
+    """A session that waits for its turn to run, and makes room when it is closed."""
+
+    def __init__(
+        self, session: Session, free: threading.Semaphore, running: threading.Semaphore
+    ) -> None:
+        self._session = session
+        self._free = free
+        self._running = running
+        self._closed = False
+        self.languages = session.languages
+
+    def run(
+        self, code: str, *, language: str = "python", limits: ExecutionLimits | None = None
+    ) -> Events:
+        with self._running:
+            yield from self._session.run(code, language=language, limits=limits)
+
+    def interrupt(self) -> bool:
+        return self._session.interrupt()
+
+    def send_input(self, line: str | None) -> None:
+        self._session.send_input(line)
+
+    def restart(self) -> None:
+        self._session.restart()
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            try:
+                self._session.close()
+            finally:
+                self._free.release()
 
 
 def run_key(identity: str, ran: Sequence[Ran]) -> str:

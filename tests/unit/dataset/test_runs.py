@@ -16,7 +16,7 @@ from codeloop.core.execution import (
     Status,
 )
 from codeloop.dataset.runs import Place, Ran, StoredSession, run_key
-from codeloop.dataset.store import Store
+from codeloop.dataset.store import Store, Table
 
 PLACE = Place("fake 1", frozenset({"python"}), ExecutionLimits(wall_s=60))
 
@@ -152,6 +152,18 @@ def test_a_sandbox_that_breaks_is_replaced_once_and_the_state_made_anew(store: S
     assert result_of(session, "break").stdout.text == "abreak"
     assert opened.log == ["a", "break", "a", "break"]
     assert [each.closed for each in opened.sessions] == [True, False]
+
+
+def test_what_was_measured_is_no_part_of_a_result(store: Store) -> None:
+    class Measured(Summing):
+        def run(
+            self, code: str, *, language: str = "python", limits: ExecutionLimits | None = None
+        ) -> Generator[OutputChunk | InputRequested | ExecutionResult, None, None]:
+            yield ExecutionResult(Status.OK, cpu_s=1.5, wall_s=2.5, peak_memory_bytes=99)
+
+    session = StoredSession(PLACE, Measured, store)
+    assert result_of(session, "a") == ExecutionResult(Status.OK)
+    assert store.get(Table.RUNS, session.keys[0])["cpu_s"] == 1.5
 
 
 def test_a_restart_forgets_all(store: Store) -> None:

@@ -2,9 +2,18 @@
 
 import argparse
 
-from codeloop.cli.dataset import check, dedup, ingest, judge_check, score
+from codeloop.cli.dataset import (
+    check,
+    dedup,
+    ingest,
+    judge_check,
+    merge,
+    run,
+    score,
+    store,
+)
 
-_VERBS = (ingest, dedup, score, judge_check, check)
+_VERBS = (ingest, dedup, score, judge_check, run, merge, store, check)
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

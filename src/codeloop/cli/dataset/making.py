@@ -1,0 +1,175 @@
+"""Put together what a config asks for: stages, models behind throttles, the sandbox, the store."""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from codeloop.cli import wiring
+from codeloop.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from codeloop.core.protocols import Session
+    from codeloop.dataset.budget import Budget
+    from codeloop.dataset.config import Config, ModelSettings, SandboxSettings
+    from codeloop.dataset.means import Cast, Surroundings
+    from codeloop.dataset.runs import Place
+    from codeloop.dataset.stages import SetStage, Shop, Stage
+    from codeloop.dataset.store import Store
+    from codeloop.dataset.throttle import Throttle
+
+STORE = "store.db"
+_IN_FLIGHT = 64  # calls at an endpoint of which nothing is known
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """All that a run works with."""
+
+    config: "Config"
+    stages: "tuple[Stage | SetStage, ...]"
+    store: "Store"
+    shop: "Shop"
+    surroundings: "Surroundings"
+    throttles: "Mapping[str, Throttle]"
+
+    def rows(self, limit: int | None) -> Iterator[Any]:
+        """Yield the rows of all inputs, in order, at most so many."""
+        import itertools
+
+        return itertools.islice(_rows(self.config), limit)
+
+
+def open_making(
+    config: "Config", folder: Path, stack: ExitStack, *, budget: "Budget", again: tuple[str, ...]
+) -> Making:
+    """Return what a run works with; `stack` closes it.
+
+    Raises:
+        ConfigError: a stage does not fit to the one before it, or wants what is not there.
+    """
+    from codeloop.dataset.budget import Purse
+    from codeloop.dataset.means import Surroundings
+    from codeloop.dataset.pipeline import check_chain
+    from codeloop.dataset.stages import PASSING, FailureClass, SetStage, Shop
+    from codeloop.dataset.store import Store
+
+    store = stack.enter_context(Store(folder / STORE, durable=config.run.durable))
+    prices = {each.name: each.price for each in config.models.values()}
+    throttles: dict[str, Throttle] = {}
+    cast = {role: _cast(settings, throttles, stack) for role, settings in config.models.items()}
+    place, open_session = None, None
+    if config.sandbox is not None:
+        place, open_session = _open_sandbox(config.sandbox, stack)
+    surroundings = Surroundings(
+        cast, place, open_session, purse=_purse(Purse(budget, prices), store)
+    )
+    stages = tuple(each.kind.build(each.settings, surroundings) for each in config.stages)
+    check_chain([each.kind for each in config.stages], stages, _input_kind(config))
+    for stage in stages:
+        if not isinstance(stage, SetStage):
+            stage.owner(surroundings)  # every role is played
+    shop = Shop(store, surroundings, again=PASSING | {FailureClass(each) for each in again})
+    return Making(config, stages, store, shop, surroundings, throttles)
+
+
+def _purse(purse: Any, store: "Store") -> Any:
+    """Return the purse with what former runs have spent, as the store knows it."""
+    from codeloop.core.dialogue import Usage
+    from codeloop.dataset.store import Table
+
+    for held in store.held():
+        if held.table is Table.CALLS:
+            purse.spend(held.owner, Usage(held.prompt_tokens, held.completion_tokens))
+    return purse
+
+
+def _cast(settings: "ModelSettings", throttles: "dict[str, Throttle]", stack: ExitStack) -> "Cast":
+    """Return the model of a role; roles at one endpoint share its throttle."""
+    from codeloop.core.protocols import Sampling
+    from codeloop.dataset.means import Cast
+    from codeloop.dataset.throttle import Allowance, Throttle, ThrottledModel
+    from codeloop.models import connect
+    from codeloop.models.catalogue import DEFAULT
+
+    in_flight = settings.in_flight or (1 if settings.base_url is None else _IN_FLIGHT)
+    model = connect(
+        settings.name or DEFAULT,
+        base_url=settings.base_url,
+        context_tokens=settings.context_tokens,
+        parallel=in_flight,
+        tries=1,
+    )
+    stack.callback(model.close)
+    endpoint = settings.base_url or settings.name
+    if endpoint not in throttles:
+        allowance = Allowance(in_flight, settings.requests_per_minute, settings.tokens_per_minute)
+        throttles[endpoint] = Throttle(allowance)
+    sampling = Sampling(
+        temperature=settings.temperature,
+        top_p=settings.top_p,
+        max_tokens=settings.max_tokens,
+        seed=settings.seed,
+    )
+    return Cast(ThrottledModel(model, throttles[endpoint]), sampling)
+
+
+def _open_sandbox(
+    settings: "SandboxSettings", stack: ExitStack
+) -> "tuple[Place, Callable[[], Session]]":
+    from codeloop.core.execution import MIB, ExecutionLimits
+    from codeloop.dataset.runs import Lending, Place
+    from codeloop.sandbox import open_sandbox
+
+    limits = ExecutionLimits(
+        cpu_s=settings.cpu_s, wall_s=settings.wall_s, memory_bytes=settings.memory_mb * MIB
+    )
+    packages = wiring.guest_packages()
+    sandbox = stack.enter_context(
+        open_sandbox(guest_packages=packages, toolchain=wiring.toolchain())
+    )
+
+    def open_session() -> "Session":
+        return sandbox.open_session(stateful=True, limits=limits)
+
+    first = open_session()
+    languages = first.languages
+    first.close()
+    lending = Lending(open_session, sessions=settings.sessions, running=settings.running)
+    return Place(_identity(packages), languages, limits), lending
+
+
+def _identity(packages: Path | None) -> str:
+    """Return what names the sandbox in the keys of runs: Python, and what it can import."""
+    from codeloop.dataset.keys import digest
+
+    names = sorted(each.name for each in packages.glob("*.dist-info")) if packages else []
+    version = ".".join(map(str, sys.version_info[:3]))
+    return f"jail 1, namespaces, python {version}, packages {digest(names)[:8]}"
+
+
+def _rows(config: "Config") -> Iterator[Any]:
+    from codeloop.dataset.records import Example, Query, read
+
+    for each in config.inputs:
+        path = config.file(each.file)
+        if each.kind == "query":
+            yield from read(Query, path)
+        else:
+            yield from read(Example, path)
+
+
+def _input_kind(config: "Config") -> type:
+    from codeloop.dataset.records import Example, Query
+
+    kinds = {each.kind for each in config.inputs}
+    if len(kinds) != 1 or not kinds <= {"query", "example"}:
+        msg = f"{config.path}: [[input]] wants files of one kind, query or example"
+        raise ConfigError(msg)
+    missing = [each.file for each in config.inputs if not config.file(each.file).is_file()]
+    if missing:
+        msg = f"{config.path}: [[input]]: no such file: {missing[0]}"
+        raise ConfigError(msg)
+    return Query if kinds == {"query"} else Example

@@ -1,0 +1,210 @@
+"""Runs rows through stages: many at once, in the order of the input, never all in memory."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from codeloop.core.errors import ConfigError
+from codeloop.dataset.outputs import Outputs, Spool, name_of
+from codeloop.dataset.records import Malformed
+from codeloop.dataset.stages import Failed, Gone, Left, Outcome, SetStage, Shop, Stage, StageKind
+from codeloop.judge.many import in_order
+
+_AHEAD = 4  # rows taken for each that is worked on
+
+
+@dataclass(slots=True)
+class Tally:
+    """What came of the rows that reached a stage."""
+
+    name: str
+    taken: int = 0
+    made: int = 0
+    left: Counter[str] = field(default_factory=Counter)
+    failed: Counter[str] = field(default_factory=Counter)
+    fresh: int = 0  # rows whose outcome was not in the store: in no file, since a resume has fewer
+
+    def row(self) -> dict[str, Any]:
+        """Return what a file says of it."""
+        return {
+            "stage": self.name,
+            "taken": self.taken,
+            "made": self.made,
+            "left": dict(sorted(self.left.items())),
+            "failed": dict(sorted(self.failed.items())),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One part of `of`: every row whose place in the input, from 0, leaves `index - 1`."""
+
+    index: int = 1
+    of: int = 1
+
+    def takes(self, place: int) -> bool:
+        return place % self.of == self.index - 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """A row and its place in the input."""
+
+    place: int
+    row: Any
+
+
+@dataclass(frozen=True, slots=True)
+class _Passed:
+    """What became of a row in stages that follow one another: what goes on, and each outcome."""
+
+    place: int
+    rows: tuple[Any, ...]
+    outcomes: tuple[tuple[int, Any, Outcome], ...]  # number of the stage, the row that it took
+
+
+class Pipeline:
+    """Stages one after the other; `funnel` and `malformed` count as the rows go by."""
+
+    def __init__(self, stages: Sequence[Stage | SetStage], shop: Shop, *, in_flight: int) -> None:
+        self._stages = stages
+        self._shop = shop
+        self._in_flight = in_flight
+        self.funnel = [Tally(stage.name) for stage in stages]
+        self.malformed = 0
+        self.read = 0
+
+    def run(self, rows: Iterable[Any], folder: Path, *, shard: Shard = Shard()) -> None:
+        """Take rows through all stages; write what is made, and why the others are not there.
+
+        The files of the folder are there whole at the end, or not at all.
+
+        Raises:
+            BudgetSpentError: the budget is spent; what was done is in the store.
+            DataError: a file cannot be written.
+        """
+        with ExitStack() as stack:
+            outputs = stack.enter_context(Outputs(folder, numbered=shard.of > 1))
+            passing = self._read(rows, outputs, shard)
+            for first, last in _segments(self._stages):
+                stage = self._stages[first]
+                if isinstance(stage, SetStage):
+                    spool = stack.enter_context(Spool(folder, first))
+                    spool.fill(passing)
+                    passing = self._sifted(stage, first, spool, outputs)
+                else:
+                    passing = self._worked(passing, first, last, outputs)
+            for each in passing:
+                outputs.made(each.place, each.row)
+            outputs.finish(self._summary())
+
+    def _summary(self) -> dict[str, Any]:
+        return {
+            "read": self.read,
+            "malformed": self.malformed,
+            "stages": [tally.row() for tally in self.funnel],
+        }
+
+    def _read(self, rows: Iterable[Any], outputs: Outputs, shard: Shard) -> Iterator[_Placed]:
+        for place, row in enumerate(rows):
+            if not shard.takes(place):
+                continue
+            self.read += 1
+            if isinstance(row, Malformed):
+                self.malformed += 1
+                outputs.lost(place, "input", row.where, "malformed", row.why)
+            else:
+                yield _Placed(place, row)
+
+    def _worked(
+        self, rows: Iterator[_Placed], first: int, last: int, outputs: Outputs
+    ) -> Iterator[_Placed]:
+        """Yield what stages that work row by row make of rows; a row goes through all of them."""
+        stages = [stage for stage in self._stages[first:last] if isinstance(stage, Stage)]
+
+        def work(placed: _Placed) -> _Passed:
+            outcomes = []
+            passing = [placed.row]
+            for number, stage in enumerate(stages, first):
+                done = [(row, self._shop.outcome(stage, row)) for row in passing]
+                outcomes += [(number, row, outcome) for row, outcome in done]
+                passing = [made for _, outcome in done for made in outcome.rows]
+            return _Passed(placed.place, tuple(passing), tuple(outcomes))
+
+        for passed in in_order(work, rows, threads=self._in_flight, ahead=_AHEAD):
+            for number, row, outcome in passed.outcomes:
+                self._count(number, outcome)
+                if not outcome.rows:
+                    self._lose(outputs, passed.place, number, name_of(row), outcome)
+            for row in passed.rows:
+                yield _Placed(passed.place, row)
+
+    def _count(self, number: int, outcome: Outcome) -> None:
+        tally = self.funnel[number]
+        tally.taken += 1
+        tally.made += len(outcome.rows)
+        tally.fresh += outcome.fresh
+
+    def _lose(self, outputs: Outputs, place: int, number: int, name: str, outcome: Outcome) -> None:
+        tally = self.funnel[number]
+        match outcome.failed or outcome.left:
+            case Failed(kind, why):
+                tally.failed[kind.value] += 1
+                outputs.lost(place, tally.name, name, kind.value, why)
+            case Left(why, note):
+                tally.left[why] += 1
+                outputs.left(place, tally.name, name, why, note)
+            case None:
+                pass
+
+    def _sifted(
+        self, stage: SetStage, number: int, spool: Spool, outputs: Outputs
+    ) -> Iterator[_Placed]:
+        """Yield what a stage that needs all rows makes of them, placed anew."""
+        tally = self.funnel[number]
+        tally.taken = len(spool)
+        tally.fresh = len(spool)
+        for place, made in enumerate(stage.work(spool)):
+            if isinstance(made, Gone):
+                tally.left[made.why] += 1
+                outputs.left(place, tally.name, made.key, made.why, made.note)
+            else:
+                tally.made += 1
+                yield _Placed(place, made)
+
+
+def check_chain(
+    kinds: Sequence[StageKind], stages: Sequence[Stage | SetStage], first: type
+) -> None:
+    """See that each stage takes what the one before it makes.
+
+    Raises:
+        ConfigError: one does not; names both.
+    """
+    made, by = first, "the input"
+    for kind, stage in zip(kinds, stages, strict=True):
+        if kind.takes is not made:
+            msg = (
+                f"stage {kind.name} takes records of {kind.takes.__name__}, and {by} gives those "
+                f"of {made.__name__}"
+            )
+            raise ConfigError(msg)
+        made, by = stage.made, f"stage {kind.name}"
+
+
+def _segments(stages: Sequence[Stage | SetStage]) -> Iterator[tuple[int, int]]:
+    """Yield where stages begin and end that a row can go through by itself; others are alone."""
+    start = 0
+    while start < len(stages):
+        end = start + 1
+        while (
+            isinstance(stages[start], Stage)
+            and end < len(stages)
+            and isinstance(stages[end], Stage)
+        ):
+            end += 1
+        yield start, end
+        start = end

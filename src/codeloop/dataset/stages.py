@@ -1,0 +1,293 @@
+"""The parts of making a dataset: a stage is a function of a row, run once for each content."""
+
+import itertools
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+from codeloop.core.dialogue import Usage
+from codeloop.core.errors import (
+    ContextOverflowError,
+    ModelError,
+    SandboxError,
+    UnavailableError,
+)
+from codeloop.core.records import from_json, to_json
+from codeloop.dataset.keys import digest
+from codeloop.dataset.means import Means, Surroundings
+from codeloop.dataset.store import Entry, Store, Table
+
+FORMAT = 1  # a part of every key: a change of what a key is made of is a new format
+
+
+class FailureClass(StrEnum):
+    """What kept a row from an outcome. What failed is counted, and never passed on."""
+
+    REFUSED = "refused"  # the model, or its endpoint's filter, would not
+    EMPTY = "empty"  # the model said nothing
+    PARSE = "parse"  # its reply does not have the form that was asked for
+    LENGTH = "length"  # too long for the model, or cut off
+    HTTP = "http"  # the endpoint was busy, late, or broke off
+    MODEL = "model"  # the call failed for good: a wrong name, key or address
+    SANDBOX = "sandbox"  # our sandbox broke
+
+
+# where asking the same again would only give the same reply
+_ASKS_ANEW = frozenset(
+    {FailureClass.REFUSED, FailureClass.EMPTY, FailureClass.PARSE, FailureClass.LENGTH}
+)
+# what may go well on another day; tried again when a run is started again
+PASSING = frozenset({FailureClass.HTTP, FailureClass.MODEL, FailureClass.SANDBOX})
+
+RETRIES: Mapping[FailureClass, int] = {
+    FailureClass.REFUSED: 1,
+    FailureClass.EMPTY: 1,
+    FailureClass.PARSE: 2,
+    FailureClass.LENGTH: 0,
+    FailureClass.HTTP: 3,
+    FailureClass.MODEL: 0,
+    FailureClass.SANDBOX: 1,
+}
+
+
+class RowError(Exception):
+    """Raised by a stage's work where a row has no outcome: what failed, in words."""
+
+    def __init__(self, kind: FailureClass, why: str) -> None:
+        super().__init__(why)
+        self.kind = kind
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A row that a stage takes out on purpose; `why` is a short word that is counted."""
+
+    why: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A row that a stage has no outcome for."""
+
+    kind: FailureClass
+    why: str
+
+
+class Work(Protocol):
+    """A function of a row: its outcomes, which are records that go on, or `Left`.
+
+    It may raise RowError, ModelError and SandboxError; the row is tried again then as often as
+    its kind of failure allows. Random choices come from `means.chooser`.
+    """
+
+    def __call__(self, row: Any, means: Means, /) -> Iterable[Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A function of a row. `made` is the kind of records that it makes.
+
+    `version` changes when the same row may give something else by a change of the code.
+    `settings` are a record, or JSON values; `roles` are the models that it asks, and count as
+    settings too. `calls` is about how many calls a row takes, for an estimate.
+    """
+
+    name: str
+    version: str
+    work: Work
+    made: type
+    settings: Any = None
+    roles: tuple[str, ...] = ()
+    calls: int = 0
+
+    def owner(self, surroundings: Surroundings) -> str:
+        """Return what names this stage in a store: name, version, digest of its settings."""
+        asked = [surroundings.describe(role) for role in self.roles]
+        return f"{self.name} {self.version} {digest([FORMAT, to_json(self.settings), asked])}"
+
+
+@dataclass(frozen=True, slots=True)
+class SetStage:
+    """A function of all rows, such as dedup: worked out anew each time, so it asks no model.
+
+    `work` is given the rows, which it may go through as often as it likes, and yields for each
+    that it is done with either a record that goes on or `Gone`. Its order must follow from the
+    rows alone.
+    """
+
+    name: str
+    version: str
+    work: Callable[[Iterable[Any]], Iterator[Any]]
+    made: type
+    settings: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A row that a `SetStage` takes out: its key, and why."""
+
+    key: str
+    why: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StageKind:
+    """A stage by its name: the records that it takes, its settings, how it is built of them."""
+
+    name: str
+    takes: type
+    settings: type
+    build: Callable[[Any, Surroundings], Stage | SetStage]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a row in a stage: records that go on, why it left, or how it failed.
+
+    `usage` is what its calls took, whenever they were made.
+    """
+
+    rows: tuple[Any, ...] = ()
+    left: Left | None = None
+    failed: Failed | None = None
+    usage: Usage = Usage()
+    fresh: bool = False  # not from the store
+
+
+class Shop:
+    """Where stages work on rows: what they are given, and how often a failure is tried again.
+
+    A failure of a class in `again` that a former run ended with is tried again, once in a run.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        surroundings: Surroundings,
+        *,
+        retries: Mapping[FailureClass, int] = RETRIES,
+        again: frozenset[FailureClass] = PASSING,
+    ) -> None:
+        self._store = store
+        self._surroundings = surroundings
+        self._retries = retries
+        self._again = again
+        self._failed: set[str] = set()  # in this run
+        self._lock = threading.Lock()
+
+    def outcome(self, stage: Stage, row: Any) -> Outcome:
+        """Return what becomes of a row: from the store, else by doing the work; then it is kept.
+
+        Raises:
+            BudgetSpentError: a call would be needed that the budget does not allow.
+            DataError: the store failed.
+        """
+        owner = stage.owner(self._surroundings)
+        content = digest(to_json(row))
+        attempt, key = 0, ""
+        for number in itertools.count():  # each time that a failure was tried again has its key
+            key = digest([owner, content, number])
+            kept = self._store.get(Table.ROWS, key)
+            if kept is None:
+                break
+            outcome, attempt = _decoded(stage, kept)
+            if outcome.failed is None or not self._is_due(outcome.failed, key):
+                return outcome
+            attempt += outcome.failed.kind in _ASKS_ANEW
+        outcome, attempt = self._worked(stage, row, digest([owner, content]), attempt)
+        if outcome.failed is not None:
+            with self._lock:
+                self._failed.add(key)
+        entry = Entry(Table.ROWS, key, owner, _encoded(outcome, attempt))
+        if self._store.put(entry).wait():
+            return outcome
+        return _decoded(stage, self._store.get(Table.ROWS, key))[0]
+
+    def known(self, stage: Stage, row: Any) -> Outcome | None:
+        """Return what is kept of a row, if its outcome is not to be worked out again."""
+        owner, content = stage.owner(self._surroundings), digest(to_json(row))
+        for number in itertools.count():
+            kept = self._store.get(Table.ROWS, digest([owner, content, number]))
+            if kept is None:
+                return None
+            outcome, _ = _decoded(stage, kept)
+            if outcome.failed is None or outcome.failed.kind not in self._again:
+                return outcome
+        return None
+
+    def _is_due(self, failed: Failed, key: str) -> bool:
+        return failed.kind in self._again and key not in self._failed
+
+    def _worked(self, stage: Stage, row: Any, key: str, attempt: int) -> tuple[Outcome, int]:
+        """Do the work, as often as its failures allow; return the outcome and the last attempt."""
+        left = dict(self._retries)
+        usage = Usage()
+        while True:
+            means = Means(key, self._surroundings, self._store, attempt=attempt)
+            try:
+                made = list(stage.work(row, means))
+                failed = None
+            except (RowError, ModelError, SandboxError) as error:
+                failed = _failure(error)
+            finally:
+                means.close()
+            usage = Usage(
+                usage.prompt_tokens + means.usage.prompt_tokens,
+                usage.completion_tokens + means.usage.completion_tokens,
+            )
+            if failed is None:
+                return _outcome(made, usage), attempt
+            if not left.get(failed.kind):
+                return Outcome(failed=failed, usage=usage, fresh=True), attempt
+            left[failed.kind] -= 1
+            attempt += failed.kind in _ASKS_ANEW
+
+
+def _outcome(made: list[Any], usage: Usage) -> Outcome:
+    rows = tuple(each for each in made if not isinstance(each, Left))
+    left = next((each for each in made if isinstance(each, Left)), None)
+    if not rows and left is None:
+        left = Left("nothing_made")
+    return Outcome(rows, None if rows else left, None, usage, fresh=True)
+
+
+def _failure(error: RowError | ModelError | SandboxError) -> Failed:
+    why = f"{type(error).__name__}: {error}"
+    match error:
+        case RowError():
+            return Failed(error.kind, str(error))
+        case ContextOverflowError():
+            return Failed(FailureClass.LENGTH, why)
+        case UnavailableError():
+            return Failed(FailureClass.HTTP, why)
+        case ModelError():
+            return Failed(FailureClass.MODEL, why)
+        case SandboxError():
+            return Failed(FailureClass.SANDBOX, why)
+
+
+def _encoded(outcome: Outcome, attempt: int) -> dict[str, Any]:
+    value: dict[str, Any] = {"attempt": attempt}
+    if outcome.rows:
+        value["rows"] = [to_json(row) for row in outcome.rows]
+    if outcome.left is not None:
+        value["left"] = to_json(outcome.left)
+    if outcome.failed is not None:
+        value["failed"] = to_json(outcome.failed)
+    if outcome.usage.total_tokens:
+        value["usage"] = to_json(outcome.usage)
+    return value
+
+
+def _decoded(stage: Stage, value: dict[str, Any]) -> tuple[Outcome, int]:
+    outcome = Outcome(
+        tuple(from_json(stage.made, row) for row in value.get("rows", ())),
+        from_json(Left, value["left"]) if "left" in value else None,
+        from_json(Failed, value["failed"]) if "failed" in value else None,
+        from_json(Usage, value.get("usage", {})),
+    )
+    return outcome, value["attempt"]
