@@ -2,198 +2,243 @@
 # requires-python = ">=3.11"
 # dependencies = ["evalplus==0.3.1"]
 # ///
-"""Whether codeloop's judge and evalplus agree on honest code, mutants, crashes and endless loops.
+"""Whether `codeloop judge` and evalplus agree on honest code, and what each makes of cheats.
 
     scripts/bench agreement --data DATA --json out.json
 
-Every canonical solution of HumanEval+ and MBPP+ is judged by both, and mutants of it: changed
-operators, constants, comparisons and branches, crashes, loops without an end. Prints each
-difference. DATA holds humanevalplus/HumanEvalPlus.jsonl.gz and mbppplus/MbppPlus.jsonl.gz.
+Every canonical solution of HumanEval+ and MBPP+ is judged by both, and the wrong ones of
+`variants.py`. Where they differ, evalplus is asked twice more: if it changes its mind, the row is
+unstable. Prints each difference. `--keep FOLDER` keeps what is judged, so that a run that was
+stopped goes on. evalplus is the one that is installed: 0.3.1, or its master branch.
 """
 
 import argparse
-import ast
-import gzip
 import json
 import multiprocessing
 import os
-import random
+import subprocess
+import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from codeloop.core.execution import MIB, ExecutionLimits
-from codeloop.core.problem import Problem
-from codeloop.evals.benchmarks import benchmark
-from codeloop.judge.judging import judge
-from codeloop.judge.programs import rig_programs
-from codeloop.sandbox import open_sandbox
+from variants import (
+    CHEATS,
+    POLICY,
+    SOURCES,
+    Variant,
+    canonical,
+    read_tasks,
+    variants,
+    write_samples,
+)
 
 Json = dict[str, Any]
 
-LIMITS = ExecutionLimits(memory_bytes=4096 * MIB)  # as evalplus gives
-SWAPS: dict[type, type[ast.AST]] = {
-    ast.Add: ast.Sub,
-    ast.Sub: ast.Add,
-    ast.Mult: ast.Add,
-    ast.FloorDiv: ast.Mult,
-    ast.Div: ast.FloorDiv,
-    ast.Mod: ast.FloorDiv,
-    ast.Lt: ast.LtE,
-    ast.LtE: ast.Lt,
-    ast.Gt: ast.GtE,
-    ast.GtE: ast.Gt,
-    ast.Eq: ast.NotEq,
-    ast.NotEq: ast.Eq,
-    ast.And: ast.Or,
-    ast.Or: ast.And,
-    ast.In: ast.NotIn,
-    ast.NotIn: ast.In,
-}
+MIN_TIME_LIMIT_S = 4.0  # master's; 0.3.1 has 1.0, which fails right solutions on a busy machine
+MORE_ASKED = 2
 
 
-class Mutation(ast.NodeTransformer):
-    """Changes the n-th place that can be changed; counts the places."""
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A share of the work: which problems of which benchmark, and where the verdicts go."""
 
-    def __init__(self, place: int) -> None:
-        self.place = place
-        self.count = 0
+    name: str
+    data: Path
+    folder: Path
+    each: int
+    at: int
+    of: int
 
-    def _here(self) -> bool:
-        self.count += 1
-        return self.count - 1 == self.place
-
-    def generic_visit(self, node: ast.AST) -> ast.AST:
-        super().generic_visit(node)
-        swapped = SWAPS.get(type(node))
-        if swapped is not None and self._here():
-            return swapped()
-        if isinstance(node, ast.Constant) and type(node.value) is int and self._here():
-            return ast.copy_location(ast.Constant(node.value + 1), node)
-        if isinstance(node, ast.Return) and node.value is not None and self._here():
-            return ast.copy_location(ast.Return(ast.Constant(None)), node)
-        if isinstance(node, ast.If | ast.While) and self._here():
-            node.test = ast.UnaryOp(ast.Not(), node.test)
-        return node
+    @property
+    def path(self) -> Path:
+        return self.folder / f"{self.name}.evalplus.{self.at}-of-{self.of}.jsonl"
 
 
-def mutants(source: str, count: int, dice: random.Random) -> Iterator[str]:
-    """Yield mutants of a source, each with one place changed."""
-    everywhere = Mutation(-1)
-    everywhere.visit(ast.parse(source))
-    for place in dice.sample(range(everywhere.count), min(count, everywhere.count)):
-        tree = Mutation(place).visit(ast.parse(source))
-        yield ast.unparse(ast.fix_missing_locations(tree))
+def rows_of(name: str, data: Path, each: int) -> list[Variant]:
+    """Return all rows of a benchmark: by problem, the canonical solution first."""
+    _, tasks = read_tasks(data, name)
+    wrong: dict[str, list[Variant]] = {}
+    for row in variants(tasks, each=each):
+        wrong.setdefault(row.task_id, []).append(row)
+    return [row for task in tasks for row in (canonical(task), *wrong.get(task["task_id"], []))]
 
 
-def misbehaving(source: str, name: str, at: int) -> Iterator[tuple[str, str]]:
-    """Yield, for some tasks, solutions that crash, never end, or end too early."""
-    kinds = {
-        "raises": f"{source}\ndef {name}(*a): raise ValueError('no')\n",
-        "undefined": f"{source}\ndel {name}\n",
-        "syntax": f"{source}\n)\n",
-        "endless": f"{source}\ndef {name}(*a):\n    while True: pass\n",
-        "recursion": f"{source}\ndef {name}(*a): return {name}(*a)\n",
-        "generator": f"{source}\n_f = {name}\ndef {name}(*a):\n    yield _f(*a)\n",
-        "exits": f"{source}\nimport sys\ndef {name}(*a): sys.exit(0)\n",
-        "crashes": f"{source}\nimport ctypes\ndef {name}(*a): ctypes.string_at(0)\n",
-    }
-    kind = list(kinds)[at % (3 * len(kinds)) % len(kinds)]
-    if at % 3 == 0:
-        yield kind, kinds[kind]
-
-
-def solutions(
-    tasks: list[tuple[str, Json]], each: int
-) -> Iterator[tuple[str, Json, list[tuple[str, str]]]]:
-    """Yield each task with its data set and its solutions, each after the kind that it is of."""
-    for at, (dataset, task) in enumerate(tasks):
-        source = task["prompt"] + task["canonical_solution"]
-        dice = random.Random(task["task_id"])
-        given = [("canonical", source)]
-        given += [("mutant", mutant) for mutant in mutants(source, each, dice)]
-        given += misbehaving(source, task["entry_point"], at)
-        yield dataset, task, given
-
-
-def peer_verdict(dataset: str, task: Json, truth: Json, code: str) -> str:
-    """Return evalplus's verdict: base, then plus."""
-    from evalplus.eval import untrusted_check  # noqa: PLC0415  it is slow to import
-
-    for group in ("base", "plus"):
-        inputs = task[f"{group}_input"]
-        if not len(inputs):
-            continue
-        status, _ = untrusted_check(
-            dataset,
-            code,
-            inputs,
-            task["entry_point"],
-            truth[group],
-            task["atol"],
-            truth[f"{group}_time"],
-            fast_check=True,
-            min_time_limit=4.0,
-        )
-        if status != "pass":
-            return f"{group} {status}"
-    return "pass"
-
-
-def work(arguments: tuple[str, str, int, int, int]) -> list[Json]:
-    """Judge a share of all tasks by both; return a row for each solution."""
-    data, limit_to, each, share, shares = arguments
-    from evalplus.data import get_human_eval_plus, get_mbpp_plus  # noqa: PLC0415
-    from evalplus.eval._special_oracle import MBPP_OUTPUT_NOT_NONE_TASKS  # noqa: PLC0415
-    from evalplus.gen.util import trusted_exec  # noqa: PLC0415
-
-    multiprocessing.set_start_method("fork", force=True)  # as evalplus is used; we were spawned
-    tasks = [("humaneval", task) for task in get_human_eval_plus().values()]
-    tasks += [("mbpp", task) for task in get_mbpp_plus().values()]
-    problems: dict[str, Problem] = {
-        problem.id: replace(problem, preamble="")
-        for name in ("humaneval+", "mbpp+")
-        for problem in benchmark(name).problems(Path(data))
-    }
-    chosen = [each for each in tasks if not limit_to or each[1]["task_id"] in limit_to.split(",")]
+def ours(name: str, rows: list[Variant], folder: Path, options: list[str]) -> list[Json]:
+    """Return our verdicts on rows, in their order."""
+    samples, verdicts = folder / f"{name}.jsonl", folder / f"{name}.codeloop.jsonl"
+    write_samples(samples, rows)
+    command = [sys.executable, "-m", "codeloop", "judge", name, str(samples)]
+    subprocess.run(
+        [*command, "--out", str(verdicts), *options], check=True, stdout=subprocess.DEVNULL
+    )
+    found = {}
+    for line in verdicts.read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        found[row["task_id"], row["sample"]] = row
+    counts: Counter[str] = Counter()
     result = []
-    with open_sandbox() as sandbox:
-        rig = sandbox.open_rig(rig_programs(), limits=LIMITS)
-        for dataset, task, given in list(solutions(chosen, each))[share::shares]:
-            name = task["entry_point"]
-            truth: Json = {}
-            for group in ("base", "plus"):
-                truth[group], truth[f"{group}_time"] = trusted_exec(
-                    task["prompt"] + task["canonical_solution"],
-                    task[f"{group}_input"],
-                    name,
-                    record_time=True,
-                    output_not_none=name in MBPP_OUTPUT_NOT_NONE_TASKS,
-                )
-            for kind, code in given:
-                start = time.perf_counter()
-                theirs = peer_verdict(dataset, task, truth, code)
-                between = time.perf_counter()
-                verdict = judge(problems[task["task_id"]], code, rig)
-                row = {
-                    "task": task["task_id"],
-                    "kind": kind,
-                    "evalplus": theirs,
-                    "evalplus_s": round(between - start, 3),
-                    "codeloop": str(verdict.reason),
-                    "codeloop_s": round(time.perf_counter() - between, 3),
-                    "agree": (theirs == "pass") == verdict.passed,
-                }
-                if not row["agree"]:
-                    row |= {"verdict": repr(verdict)[:1500], "code": code}
-                    print(json.dumps(row), flush=True)
-                result.append(row)
+    for each in rows:
+        result.append(found[each.task_id, counts[each.task_id]])
+        counts[each.task_id] += 1
     return result
+
+
+class Peer:
+    """evalplus's check, with what it needs of one problem at a time."""
+
+    def __init__(self, name: str, tasks: list[Json]) -> None:
+        self._dataset = SOURCES[name][0]
+        self._tasks = {task["task_id"]: task for task in tasks}
+        self._truth: tuple[str, Json] = "", {}
+
+    def verdict(self, row: Variant) -> str:
+        """Return what evalplus says: "pass", or of which set of tests the failure is."""
+        from evalplus.eval import untrusted_check  # noqa: PLC0415  it is slow to import
+
+        task, truth = self._tasks[row.task_id], self._told(row.task_id)
+        for group in ("base", "plus"):
+            inputs = task[f"{group}_input"]
+            if not len(inputs):
+                continue
+            status, _ = untrusted_check(
+                self._dataset,
+                row.code,
+                inputs,
+                task["entry_point"],
+                truth[group],
+                task["atol"],
+                truth[f"{group}_time"],
+                fast_check=True,
+                min_time_limit=MIN_TIME_LIMIT_S,
+            )
+            if status != "pass":
+                return f"{group} {status}"
+        return "pass"
+
+    def _told(self, task_id: str) -> Json:
+        """Return what the reference returns, and how long it takes."""
+        from evalplus.eval._special_oracle import MBPP_OUTPUT_NOT_NONE_TASKS  # noqa: PLC0415
+        from evalplus.gen.util import trusted_exec  # noqa: PLC0415
+
+        known, truth = self._truth
+        if known == task_id:
+            return truth
+        task, name = self._tasks[task_id], self._tasks[task_id]["entry_point"]
+        self._truth = "", {}  # before the next one is made: one of them has 781 MB
+        truth = {}
+        for group in ("base", "plus"):
+            truth[group], truth[f"{group}_time"] = trusted_exec(
+                task["prompt"] + task["canonical_solution"],
+                task[f"{group}_input"],
+                name,
+                record_time=True,
+                output_not_none=name in MBPP_OUTPUT_NOT_NONE_TASKS,
+            )
+        self._truth = task_id, truth
+        return truth
+
+
+def open_peer(name: str) -> Peer:
+    """Return evalplus's check for a benchmark."""
+    from evalplus.data import get_human_eval_plus, get_mbpp_plus  # noqa: PLC0415
+
+    multiprocessing.set_start_method("fork", force=True)  # as it is used; we were spawned
+    tasks = get_human_eval_plus() if name == "humaneval+" else get_mbpp_plus()
+    return Peer(name, list(tasks.values()))
+
+
+def theirs(share: Share) -> None:
+    """Have evalplus judge a share; add a line for each row to the share's file."""
+    rows = rows_of(share.name, share.data, share.each)
+    ids = list(dict.fromkeys(row.task_id for row in rows))[share.at :: share.of]
+    numbers = [at for at, row in enumerate(rows) if row.task_id in set(ids)]
+    known = set()
+    if share.path.exists():
+        lines = share.path.read_text(encoding="utf-8").splitlines()
+        known = {json.loads(line)["row"] for line in lines}
+    peer = open_peer(share.name)
+    with share.path.open("a", encoding="utf-8") as file:
+        for at in numbers:
+            if at not in known:
+                start = time.perf_counter()
+                line = {"row": at, "verdict": peer.verdict(rows[at])}
+                line["seconds"] = round(time.perf_counter() - start, 3)
+                file.write(json.dumps(line) + "\n")
+                file.flush()
+
+
+def ask_again(arguments: tuple[str, list[Variant]]) -> list[list[str]]:
+    """Return what evalplus says of rows when it is asked again, nothing else running."""
+    name, rows = arguments
+    peer = open_peer(name)
+    return [[peer.verdict(row) for _ in range(MORE_ASKED)] for row in rows]
+
+
+def compare(name: str, args: argparse.Namespace, folder: Path) -> list[Json]:
+    """Judge a benchmark's rows by both; return a row each."""
+    rows = rows_of(name, args.data, args.each)
+    options = ["--workers", str(args.workers), "--data", str(args.data)]
+    own = ours(name, rows, folder, options)
+    shares = [
+        Share(name, args.data, folder, args.each, at, args.workers) for at in range(args.workers)
+    ]
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(args.workers, mp_context=spawn) as pool:
+        list(pool.map(theirs, shares))
+    peer: dict[int, Json] = {}
+    for share in shares:
+        lines = share.path.read_text(encoding="utf-8").splitlines()
+        peer |= {line["row"]: line for line in map(json.loads, lines)}
+    result = []
+    for at, (row, verdict) in enumerate(zip(rows, own, strict=True)):
+        passed = bool(verdict["base"] and verdict["plus"] is not False)
+        result.append(
+            {
+                "task": row.task_id,
+                "kind": row.kind,
+                "evalplus": peer[at]["verdict"],
+                "evalplus_s": peer[at]["seconds"],
+                "codeloop": verdict["reason"],
+                "agree": (peer[at]["verdict"] == "pass") == passed,
+            }
+        )
+    differing = [at for at, each in enumerate(result) if not each["agree"]]
+    honest = [at for at in differing if rows[at].kind not in {*CHEATS, *POLICY}]
+    with ProcessPoolExecutor(1, mp_context=spawn) as pool:
+        (again,) = pool.map(ask_again, [(name, [rows[at] for at in honest])])
+    for at, said in zip(honest, again, strict=True):
+        result[at] |= {"again": said, "code": rows[at].code, "verdict": own[at]}
+    return result
+
+
+def stable(row: Json) -> bool:
+    """Whether evalplus says the same of a row each time."""
+    return all((said == "pass") == (row["evalplus"] == "pass") for said in row.get("again", ()))
+
+
+def print_counts(rows: list[Json]) -> None:
+    """Print what came of each kind, the differences, and the figures."""
+    kinds = Counter((row["kind"], row["evalplus"].split()[-1], row["codeloop"]) for row in rows)
+    for (kind, peer, own), count in sorted(kinds.items()):
+        print(f"{kind:32}{peer:10}{own:16}{count:6}")
+    honest = [row for row in rows if row["kind"] not in {*CHEATS, *POLICY}]
+    differing = [row for row in honest if not row["agree"]]
+    for row in differing:
+        print("differs:", json.dumps({key: row[key] for key in row if key != "code"}))
+    cheats = [row for row in rows if row["kind"] in CHEATS]
+    policy = [row for row in rows if row["kind"] in POLICY]
+    print(f"evalplus {version('evalplus')}: {len(rows)} solutions")
+    print(f"honest: {len(honest)}, {len(differing)} differ, {sum(map(stable, differing))} stably")
+    print(f"policy: {len(policy)}, {sum(not row['agree'] for row in policy)} differ")
+    for who in ("evalplus", "codeloop"):
+        passed = sum(row[who] in {"pass", "passed"} for row in cheats)
+        print(f"cheats: {len(cheats)}, {passed} pass by {who}")
 
 
 def main() -> None:
@@ -201,29 +246,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--each", type=int, default=2, help="mutants of each solution (default: 2)")
-    parser.add_argument("--tasks", default="", help="only these, separated by commas")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--only", choices=list(SOURCES))
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep all verdicts here")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write all rows to a file")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        for variable, path in (
-            ("HUMANEVAL_OVERRIDE_PATH", "humanevalplus/HumanEvalPlus.jsonl.gz"),
-            ("MBPP_OVERRIDE_PATH", "mbppplus/MbppPlus.jsonl.gz"),
-        ):
-            unpacked = Path(folder) / Path(path).stem
-            unpacked.write_bytes(gzip.decompress((args.data / path).read_bytes()))
-            os.environ[variable] = str(unpacked)
-        shares = [
-            (str(args.data), args.tasks, args.each, share, args.workers)
-            for share in range(args.workers)
-        ]
-        spawn = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(args.workers, mp_context=spawn) as pool:
-            rows = [row for part in pool.map(work, shares) for row in part]
-    kinds = Counter((row["kind"], row["evalplus"].split()[-1], row["codeloop"]) for row in rows)
-    for (kind, theirs, ours), count in sorted(kinds.items()):
-        print(f"{kind:12}{theirs:10}{ours:16}{count:6}")
-    print(f"{len(rows)} solutions, {sum(not row['agree'] for row in rows)} differences")
+    rows: list[Json] = []
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = args.keep or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, (_, _, variable) in SOURCES.items():
+            if args.only in {None, name}:
+                unpacked = Path(temporary) / f"{name}.data.jsonl"
+                unpacked.write_bytes(read_tasks(args.data, name)[0])
+                os.environ[variable] = str(unpacked)
+                rows += compare(name, args, folder)
+    print_counts(rows)
     if args.json:
         args.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 

@@ -1,6 +1,7 @@
 """Runs a model over a benchmark: many dialogues at once, a record each, that can be resumed."""
 
 import json
+import re
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
@@ -244,7 +245,9 @@ def open_run(folder: Path, settings: Settings) -> tuple[Log, list[Row]]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not path.exists():
-            path.write_text(text, encoding="utf-8")
+            part = path.with_suffix(".part")  # who is killed here leaves no half of it
+            part.write_text(text, encoding="utf-8")
+            part.replace(path)
         elif read_settings(folder) != settings:
             msg = f"{folder} holds a run with other settings: take a new folder"
             raise ConfigError(msg)
@@ -273,13 +276,21 @@ def read_settings(folder: Path) -> Settings:
 
 
 def read_records(folder: Path) -> list[Row]:
-    """Return the records of a run, one a dialogue: that of the last try.
+    """Return the records of a run, one a dialogue, that of the last try, in the order of names.
+
+    In what order dialogues end is chance, and no figure may depend on it.
 
     Raises:
         DataError: they cannot be read.
     """
     last = {(row["problem"], row["sample"]): row for _, row in read_rows(folder / RECORDS)}
-    return list(last.values())
+    return [last[key] for key in sorted(last, key=_place)]
+
+
+def _place(key: tuple[str, int]) -> tuple[list[str | int], int]:
+    """Return what puts `task/2` before `task/10`."""
+    name, sample = key
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)], sample
 
 
 _STYLES = {

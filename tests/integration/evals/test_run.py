@@ -16,7 +16,7 @@ from codeloop.evals.reports.comparison import Run, compare
 from codeloop.evals.reports.figures import outcome, summarise
 from codeloop.evals.reports.markdown import markdown
 from codeloop.evals.rows import Row
-from codeloop.evals.run import Evaluation, open_run
+from codeloop.evals.run import Evaluation, open_run, read_records
 from codeloop.evals.settings import FeedbackKind, Settings, Stop, Visible, checked
 from codeloop.judge.many import RigPool
 from codeloop.models.scripted import ScriptedModel
@@ -205,6 +205,25 @@ def test_a_run_goes_on_where_it_was_cut_off_and_takes_no_other_settings(
     assert markdown(chosen, summarise(rest)) == markdown(chosen, summarise(whole))
     with pytest.raises(ConfigError, match="other settings"):
         open_run(tmp_path / "cut", replace(chosen, temperature=0.5))
+
+
+def test_records_come_in_the_order_of_names_whatever_that_of_their_ends(tmp_path: Path) -> None:
+    names = ["t/10", "t/9", "t/10", "s/1"]
+    rows = [{"problem": name, "sample": at // 2, "at": at} for at, name in enumerate(names)]
+    lines = [*rows, {"problem": "t/9", "sample": 0, "at": 9}]  # tried again
+    (tmp_path / "records.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in lines))
+    assert [row["at"] for row in read_records(tmp_path)] == [3, 9, 0, 2]
+
+
+def test_settings_that_somebody_was_killed_in_the_middle_of_are_written_again(
+    prepared: Prepared, tmp_path: Path
+) -> None:
+    chosen = settings(prepared)
+    (tmp_path / "settings.part").write_text('{"benchm', encoding="utf-8")
+    for _ in range(2):
+        log, _records = open_run(tmp_path, chosen)
+        log.close()
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["records.jsonl", "settings.json"]
 
 
 def test_two_runs_are_compared_by_problem(
