@@ -30,7 +30,11 @@ _LIMITS = frozenset({Status.CPU_LIMIT, Status.WALL_LIMIT, Status.MEMORY_LIMIT})
 _UNSPLITTABLE = "unsplittable"
 
 Linked = FunctionTests | PackedTests | CheckTests
+# Within which a trial is repeated: where the machine had a part, where the candidate's time had.
+_Apart = tuple[AbstractContextManager[object], AbstractContextManager[object]]
 _TWICE = frozenset({Reason.LIMIT, Reason.DIED, Reason.UNJUDGED})
+_OWN_CLOCK = frozenset({Status.CPU_LIMIT, Status.WALL_LIMIT})
+_FIRST_SHARE = 1 / 3  # of the time for a step, where a second trial follows that has all of it
 
 
 def judge(
@@ -40,11 +44,13 @@ def judge(
     *,
     tests: Sequence[Tests] | None = None,
     alone: AbstractContextManager[object] | None = None,
+    has_processor: bool = False,
 ) -> Verdict:
     """Return the verdict on a solution by `tests` (default: its own, then the hidden ones).
 
     A verdict that rests on a limit, or on a process that died, is reached twice before it counts,
-    the second time within `alone`, which may keep other trials off the machine.
+    the second time within `alone`, which may keep other trials off the machine. A limit of the
+    candidate's own time needs no more for that than a processor to itself (`has_processor`).
 
     Raises:
         SandboxError: the rig failed twice, or a test is itself at fault; no verdict either way.
@@ -54,14 +60,15 @@ def judge(
     linked = tuple(each for each in given if isinstance(each, Linked))
     verdict = Verdict(Reason.PASSED)
     if linked:
-        verdict = _judge_linked(problem, solution, linked, rig, apart)
+        own = nullcontext() if has_processor else apart
+        verdict = _judge_linked(problem, solution, linked, rig, (apart, own))
     for each in given:
         if not verdict.passed:
             break
         if isinstance(each, AnswerTests):
-            verdict = _added(verdict, _judge_answer(problem, solution, each, rig, apart))
+            verdict = _added(verdict, _judge_answer(problem, solution, each, rig, (apart, apart)))
         elif not isinstance(each, Linked):
-            verdict = _added(verdict, _twice(_asker(problem, solution, each, rig), apart))
+            verdict = _added(verdict, _twice(_asker(problem, solution, each, rig), (apart, apart)))
     return verdict
 
 
@@ -70,11 +77,11 @@ def _judge_answer(
     solution: str,
     tests: AnswerTests,
     rig: Rig,
-    alone: AbstractContextManager[object],
+    apart: _Apart,
 ) -> Verdict:
     answer = said(problem, solution, tests)
     if isinstance(answer, Said):
-        verdict = _judge_linked(answer.problem, answer.code, [answer.tests], rig, alone)
+        verdict = _judge_linked(answer.problem, answer.code, [answer.tests], rig, apart)
         return replace(verdict, test="" if verdict.passed else answer.shown, input="")
     return answer
 
@@ -94,15 +101,16 @@ def _asker(
             return lambda _: judge_program(problem, solution, tests, rig)
 
 
-def _twice(ask: Callable[[bool], Verdict], alone: AbstractContextManager[object]) -> Verdict:
+def _twice(ask: Callable[[bool], Verdict], apart: _Apart) -> Verdict:
     """Return a verdict; one that the machine may have had a part in only if it is reached again."""
+    alone, own = apart
     try:
         verdict = ask(False)
     except SandboxError:
         return ask(True)
     if verdict.reason not in _TWICE:
         return verdict
-    with alone:
+    with own if verdict.limit in _OWN_CLOCK else alone:
         return ask(True)
 
 
@@ -123,19 +131,26 @@ def _judge_linked(
     solution: str,
     tests: Sequence[Linked],
     rig: Rig,
-    alone: AbstractContextManager[object],
+    apart: _Apart,
 ) -> Verdict:
     request = encode(problem.entry_point, [group_data(each) for each in tests], False)
 
+    limits = problem.limits
+    first = replace(
+        limits,
+        step_cpu_s=limits.step_cpu_s * _FIRST_SHARE,
+        step_wall_s=limits.step_wall_s * _FIRST_SHARE,
+    )
+
     def ask(again: bool) -> Verdict:
         candidate = encode(problem.preamble, solution, problem.entry_point, again)
-        result = rig.trial(candidate, request, problem.limits)
+        result = rig.trial(candidate, request, limits if again else first)
         report = read_report(result)
         if report.get("reason") != _UNSPLITTABLE:
             return _verdict(result, report)
         return _judge_joined(problem, solution, tests, rig)
 
-    return _twice(ask, alone)
+    return _twice(ask, apart)
 
 
 def _judge_joined(problem: Problem, solution: str, tests: Sequence[Linked], rig: Rig) -> Verdict:
@@ -146,7 +161,7 @@ def _judge_joined(problem: Problem, solution: str, tests: Sequence[Linked], rig:
             call = f"\nif 'check' in globals():\n    check({problem.entry_point})\n"
             more = judge_script(problem, solution, each.source + call, rig, setup=each.setup)
         else:
-            more = _judge_linked(problem, solution, [each], rig, nullcontext())
+            more = _judge_linked(problem, solution, [each], rig, (nullcontext(), nullcontext()))
         verdict = _added(verdict, more)
         if not verdict.passed:
             break

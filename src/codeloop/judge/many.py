@@ -1,5 +1,6 @@
 """Judges many solutions at once, one rig a thread, and gives the verdicts in order."""
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -89,11 +90,14 @@ class RigPool:
     ) -> Verdict:
         """Return what `judge` says on a free rig; a second trial has nothing beside it.
 
+        One that met a limit of its own time has a processor to itself, if there are enough.
+
         Raises:
             SandboxError: the rig failed twice, or a test is itself at fault.
         """
         with self.lend() as rig, self._quiet.shared():
-            return judge(problem, solution, rig, tests=tests, alone=self._quiet.alone())
+            alone, enough = self._quiet.alone(), len(self._opened) <= _processors()
+            return judge(problem, solution, rig, tests=tests, alone=alone, has_processor=enough)
 
     def close(self) -> None:
         for rig in self._opened:
@@ -104,6 +108,10 @@ class RigPool:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0))
 
 
 def in_order(

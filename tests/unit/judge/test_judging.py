@@ -33,6 +33,7 @@ def report(reason: str, **facts: Any) -> TrialResult:
 
 PASSED = report("passed")
 GONE = TrialResult(encode({"reason": "gone"}), Status.CPU_LIMIT)
+OUT_OF_MEMORY = TrialResult(encode({"reason": "gone"}), Status.MEMORY_LIMIT)
 
 
 @dataclass
@@ -41,10 +42,12 @@ class ScriptedRig:
 
     results: list[TrialResult | Exception]
     eager: list[bool] = field(default_factory=list)
+    limits: list[TrialLimits] = field(default_factory=list)
     closed: bool = False
 
     def trial(self, solution: bytes, request: bytes, limits: TrialLimits) -> TrialResult:
         self.eager.append(decode(solution, 4)[3])
+        self.limits.append(limits)
         result = self.results.pop(0)
         if isinstance(result, Exception):
             raise result
@@ -71,8 +74,12 @@ def test_a_broken_rig_is_asked_once_more_and_is_no_verdict() -> None:
 
 
 @pytest.mark.parametrize("second", [PASSED, GONE])
-def test_a_limit_counts_only_if_it_is_met_again_alone(second: TrialResult) -> None:
-    rig = ScriptedRig([GONE, second])
+@pytest.mark.parametrize("has_processor", [True, False])
+@pytest.mark.parametrize("first", [GONE, OUT_OF_MEMORY])
+def test_a_limit_counts_only_if_it_is_met_again_alone(
+    first: TrialResult, second: TrialResult, *, has_processor: bool
+) -> None:
+    rig = ScriptedRig([first, second])
     entered = []
 
     @contextmanager
@@ -80,11 +87,13 @@ def test_a_limit_counts_only_if_it_is_met_again_alone(second: TrialResult) -> No
         entered.append(len(rig.results))
         yield
 
-    verdict = judge(PROBLEM, "", rig, alone=alone())
+    verdict = judge(PROBLEM, "", rig, alone=alone(), has_processor=has_processor)
     assert verdict.passed is (second is PASSED)
     assert verdict.limit is (None if verdict.passed else Status.CPU_LIMIT)
-    assert entered == [1]
+    assert entered == ([] if has_processor and first is GONE else [1])
     assert rig.eager == [False, True]
+    given = [each.step_cpu_s for each in rig.limits]
+    assert given == [PROBLEM.limits.step_cpu_s / 3, PROBLEM.limits.step_cpu_s]
 
 
 def test_a_wrong_answer_is_not_asked_for_again() -> None:
