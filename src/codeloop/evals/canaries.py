@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterable, Iterator, Sequence
 
-from codeloop.core.dialogue import Dialogue
+from codeloop.core.dialogue import Dialogue, Turn
 from codeloop.core.problem import (
     AnswerTests,
     CheckTests,
@@ -23,18 +23,30 @@ SHORTEST = 8  # characters; shorter literals occur by chance
 def leaks(dialogue: Dialogue, problem: Problem, hidden: Sequence[Tests]) -> list[str]:
     """Return the literals of hidden tests that a model was shown and could not have from elsewhere.
 
-    Elsewhere is the prompt, the visible tests, the model's own replies, and what its code
-    returned, or came upon in a visible test.
+    Elsewhere is the prompt, the visible tests, and what the model had said and its code had
+    returned, raised, or come upon in a visible test by then. What it says after it was shown a
+    literal excuses nothing.
     """
-    shown = [message.content for message in dialogue.opening]
-    shown += [feedback_text(turn) for turn in dialogue.turns]
-    own = [turn.reply for turn in dialogue.turns]
-    for verdict in (turn.verdict for turn in dialogue.turns if turn.verdict is not None):
-        own += [verdict.actual, *_seen(verdict.trace)]
-    known = "\n".join([problem.prompt, problem.preamble, *_sources(problem.visible), *own])
-    text = "\n".join(shown)
-    found = (literal for literal in _literals(hidden) if literal in text and literal not in known)
-    return list(dict.fromkeys(found))
+    known = "\n".join([problem.prompt, problem.preamble, *_sources(problem.visible)])
+    shown = [("\n".join(message.content for message in dialogue.opening), known)]
+    for turn in dialogue.turns:
+        known = "\n".join([known, turn.reply, *_told_by_code(turn)])
+        shown.append((feedback_text(turn), known))
+    found = (
+        literal
+        for literal in dict.fromkeys(_literals(hidden))
+        if any(literal in text and literal not in before for text, before in shown)
+    )
+    return list(found)
+
+
+def _told_by_code(turn: Turn) -> Iterator[str]:
+    """Yield what the model's own code returned, raised or came upon in a turn."""
+    if turn.verdict is not None:
+        yield turn.verdict.actual
+        yield from _seen(turn.verdict.trace)
+        if turn.verdict.error is not None:
+            yield turn.verdict.error.message
 
 
 def _seen(trace: Trace | None) -> Iterator[str]:
