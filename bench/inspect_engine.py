@@ -8,7 +8,7 @@
 
 One mock model with one reply, in a process of its own for each engine, which take turns. `talk`:
 two turns, nothing is executed. `execute`: one turn, and its code is run: by Inspect once in its
-`local` sandbox, which isolates nothing; by codeloop in the full jail, once for the visible tests and
+`local` sandbox, which isolates nothing; by codeloop in the full jail, once for visible tests and
 once for those that decide. Both write their logs. Processor time of `execute` is that of the whole
 machine, so nothing else may run. Importing is not counted.
 """
