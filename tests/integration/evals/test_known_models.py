@@ -11,7 +11,7 @@ from codeloop.core.dialogue import Message, Usage
 from codeloop.core.protocols import Reply
 from codeloop.evals.benchmarks import benchmark
 from codeloop.evals.prepared import Prepared, prepare, prepared_path
-from codeloop.evals.report import Summary, summarise
+from codeloop.evals.reports.figures import Summary, summarise
 from codeloop.evals.rows import Row
 from codeloop.evals.run import Evaluation, open_run, read_records
 from codeloop.evals.settings import FeedbackKind, Settings, Stop, checked
