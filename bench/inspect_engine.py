@@ -122,7 +122,7 @@ def inspect(kind: str, samples: int, folder: Path) -> Callable[[], int]:
             output.usage = ModelUsage(input_tokens=10, output_tokens=20, total_tokens=30)
             yield output
 
-    @solver
+    @solver  # type: ignore[untyped-decorator]  # only where the peer is not installed
     def talk() -> Solver:
         async def solve(state: TaskState, generate: Generate) -> TaskState:
             state = await generate(state)
@@ -131,7 +131,7 @@ def inspect(kind: str, samples: int, folder: Path) -> Callable[[], int]:
 
         return solve
 
-    @solver
+    @solver  # type: ignore[untyped-decorator]  # only where the peer is not installed
     def execute() -> Solver:
         async def solve(state: TaskState, generate: Generate) -> TaskState:
             state = await generate(state)
