@@ -128,7 +128,7 @@ def test_a_file_that_is_not_the_benchmark_is_refused(tmp_path: Path) -> None:
     known = benchmark("humaneval")
     (tmp_path / "humaneval").mkdir()
     (tmp_path / known.file).write_text("{}\n", encoding="utf-8")
-    with pytest.raises(DataError, match="its SHA-256 is"):
+    with pytest.raises(DataError, match="the SHA-256 of its rows is"):
         list(known.problems(tmp_path))
 
 
