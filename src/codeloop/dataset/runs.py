@@ -226,6 +226,11 @@ def run_key(identity: str, ran: Sequence[Ran]) -> str:
     return digest([FORMAT, "run", identity, cells])
 
 
+def verdict_key(problem_id: str, code: str) -> str:
+    """Return the key of the trials in which a judge tried code on a problem's visible tests."""
+    return digest([FORMAT, "verdict", problem_id, code])
+
+
 def _chunks(result: ExecutionResult) -> Generator[OutputChunk, None, None]:
     if result.stdout.text:
         yield OutputChunk("stdout", result.stdout.text)

@@ -31,6 +31,18 @@ def sections(name: str) -> dict[str, Template]:
     return {heading.strip(): Template(body.strip()) for heading, _, body in pairs}
 
 
+@cache
+def variants(name: str) -> dict[str, tuple[Template, ...]]:
+    """Return the sections of a prompt text that say one thing in several ways.
+
+    The ways stand below each other, with a line `---` between them.
+    """
+    return {
+        heading: tuple(Template(way.strip()) for way in whole.template.split("\n---\n"))
+        for heading, whole in sections(name).items()
+    }
+
+
 def render(dialogue: Dialogue, *, trimmed_turns: int = 0, dropped_turns: int = 0) -> list[Message]:
     """Return the messages that a model is shown for a dialogue.
 

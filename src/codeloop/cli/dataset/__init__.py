@@ -8,12 +8,14 @@ from codeloop.cli.dataset import (
     ingest,
     judge_check,
     merge,
+    mutate,
     run,
     score,
     store,
+    verify,
 )
 
-_VERBS = (ingest, dedup, score, judge_check, run, merge, store, check)
+_VERBS = (ingest, dedup, score, judge_check, run, merge, store, mutate, verify, check)
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
