@@ -49,6 +49,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     model.add_argument("--temperature", type=float, default=0.0, help="default: 0, greedy")
     model.add_argument("--seed", type=int, help="of the sampling")
     model.add_argument("--max-tokens", type=positive, default=1024, help="of a reply")
+    model.add_argument(
+        "--kernel",
+        metavar="NAME",
+        help="the Jupyter kernel that runs the code, as the jail sees it installed "
+        "(default: codeloop's own)",
+    )
     packages = parser.add_argument_group("packages that code may install with %%pip install")
     packages.add_argument(
         "--install-from",
@@ -107,11 +113,14 @@ def installs(args: argparse.Namespace) -> "InstallPolicy":
     """Return what `--install-from` allows.
 
     Raises:
-        ConfigError: it names neither a folder nor an index.
+        ConfigError: it names neither a folder nor an index, or a Jupyter kernel is to run.
     """
     from codeloop.sandbox import InstallPolicy
 
     source = args.install_from
+    if source is not None and args.kernel is not None:
+        msg = "--install-from is for codeloop's own kernel, not for --kernel"
+        raise ConfigError(msg)
     if source is not None and not source.startswith(("https://", "http://")):
         if not Path(source).is_dir():
             msg = f"--install-from {source}: neither a folder nor the URL of an index"
@@ -169,6 +178,7 @@ def open_session(
             interactive=interactive,
             limits=limits(args).run,
             installs_from=installs(args),
+            kernel=args.kernel,
         )
         try:
             for path in files:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import socket
 import weakref
 from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -21,7 +22,7 @@ from codeloop.sandbox.link import Guest, Slot, memory_file, start_guest
 from codeloop.sandbox.program import Step, collect, judge_step, sql_step, steps
 from codeloop.sandbox.running import INTERRUPT, LINE, Progress, Run
 from codeloop.sandbox.stateful import workspace
-from codeloop.sandbox.stateful.held import Held
+from codeloop.sandbox.stateful.kernels import THREADS, JupyterKernel
 from codeloop.sandbox.status import Facts, decide
 
 CLOSED = "this session is closed"
@@ -29,6 +30,35 @@ _SPEND_LIMIT_S = 5.0
 _OWN_ENDS = frozenset({Status.ERROR, Status.SIGNAL})  # not for a limit
 
 Events = Generator[OutputChunk | InputRequested, None, ExecutionResult]
+
+
+class Held:
+    """What a session holds of the system, to be given back though the session was forgotten."""
+
+    def __init__(self) -> None:
+        self.wake, self.waker = socket.socketpair()
+        self.wake.setblocking(False)
+        self.waker.setblocking(False)
+        self.files: dict[str, int] = {}  # put files: path -> open file of the host
+        self.slot: Slot | None = None
+        self.guest: Guest | None = None
+
+    def drop(self) -> None:
+        """End everything that runs in the session, and wait until it is gone."""
+        guest, self.guest = self.guest, None
+        if guest is not None:
+            guest.close()
+        slot, self.slot = self.slot, None
+        if slot is not None:
+            slot.close()
+
+    def close(self) -> None:
+        self.drop()
+        for descriptor in self.files.values():
+            os.close(descriptor)
+        self.files.clear()
+        self.wake.close()
+        self.waker.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +69,7 @@ class Kind:
     interactive: bool
     limits: ExecutionLimits
     keeps_disk: bool = False  # between one-shot runs: it is another's
+    kernel: JupyterKernel | None = None  # runs a stateful one's cells in place of our own
 
 
 class Runner:
@@ -246,6 +277,7 @@ class Runner:
     def _begin_cell(
         self, slot: Slot, request: wire.Message, limits: ExecutionLimits
     ) -> tuple[Run, Progress]:
+        limits = self._with_kernels_own(limits)
         guest = self.held.guest = self.held.guest or self._new_kernel(slot)
         guest.discard_output()
         guest.sequence += 1
@@ -266,7 +298,18 @@ class Runner:
         return run.facts.ended is not None
 
     def _new_kernel(self, slot: Slot) -> Guest:
-        return start_guest(slot, self._kind.limits, script=None, interactive=self._kind.interactive)
+        return start_guest(
+            slot,
+            self._with_kernels_own(self._kind.limits),
+            script=None,
+            interactive=self._kind.interactive,
+            program=self._kind.kernel.start() if self._kind.kernel else None,
+        )
+
+    def _with_kernels_own(self, limits: ExecutionLimits) -> ExecutionLimits:
+        """Return the limits of a cell with the threads that its kernel starts for itself."""
+        threads = THREADS if self._kind.kernel else 0
+        return replace(limits, processes=limits.processes + threads)
 
     def _bury_dead_guest(self, slot: Slot) -> None:
         """Notice a kernel that ended while nothing ran."""

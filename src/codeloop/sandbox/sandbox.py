@@ -9,18 +9,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from codeloop.core.errors import IsolationError, SandboxError
+from codeloop.core.errors import ConfigError, IsolationError, SandboxError
 from codeloop.core.execution import MIB, ExecutionLimits, GuestProgram, Isolation, RigPrograms
 from codeloop.sandbox.bubblewrap import Bubblewrap
 from codeloop.sandbox.isolation.cgroups import Groups
 from codeloop.sandbox.languages import Language, find_languages
-from codeloop.sandbox.launch import Zygote
+from codeloop.sandbox.launch import Zygote, own_interpreter
 from codeloop.sandbox.link import Slot
 from codeloop.sandbox.probes import require_held, self_test
 from codeloop.sandbox.rigs.residents import Resident, ResidentMode, compiled
 from codeloop.sandbox.rigs.rig import SandboxRig
+from codeloop.sandbox.runner import Kind
 from codeloop.sandbox.session import SandboxSession
 from codeloop.sandbox.stateful.installs import InstallPolicy, present_in
+from codeloop.sandbox.stateful.kernels import JupyterKernel, find_kernel
 from codeloop.sandbox.tiers import BARE, ByTier
 
 TESTER_LIMITS = ExecutionLimits(cpu_s=300.0, wall_s=600.0, memory_bytes=4096 * MIB)
@@ -62,22 +64,25 @@ class Sandbox:
         interactive: bool = False,
         limits: ExecutionLimits = ExecutionLimits(),
         installs_from: InstallPolicy = InstallPolicy(),
+        kernel: str | None = None,
     ) -> SandboxSession:
         """Return a new session; `interactive` lets its code call `input()`.
 
-        `installs_from` says what a stateful one's cells may have by `%pip install`.
+        `installs_from` says what a stateful one's cells may have by `%pip install`. `kernel` is
+        the Jupyter kernel that runs a stateful one's cells, by the name it is installed under.
 
         Raises:
+            ConfigError: there is no such kernel, or it cannot be run at this level of isolation.
             SandboxError: the kernel refuses another one.
         """
-        session = SandboxSession(
-            self._open_slot,
-            self._find_languages,
+        kind = Kind(
             stateful=stateful,
             interactive=interactive,
             limits=limits,
-            installs_from=replace(installs_from, present=self._present),
+            kernel=self._find_kernel(kernel) if kernel else None,
         )
+        policy = replace(installs_from, present=self._present)
+        session = SandboxSession(self._open_slot, self._find_languages, kind, policy)
         self._sessions.add(session)
         return session
 
@@ -121,6 +126,12 @@ class Sandbox:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _find_kernel(self, name: str) -> JupyterKernel:
+        if self.isolation in {Isolation.LANDLOCK, Isolation.CONTAINER}:
+            msg = f"a Jupyter kernel needs Unix sockets, which isolation {self.isolation} refuses"
+            raise ConfigError(msg)
+        return find_kernel(name, self._packages, own_interpreter())
 
     def _find_languages(self) -> dict[str, Language]:
         if self._languages is None:  # two threads may both look: they find the same

@@ -48,27 +48,25 @@ class SandboxSession:
         self,
         open_slot: Callable[[ExecutionLimits], Slot],
         find_languages: Callable[[], Mapping[str, Language]],
-        *,
-        stateful: bool,
-        interactive: bool,
-        limits: ExecutionLimits,
-        installs_from: InstallPolicy = InstallPolicy(),
+        kind: Kind,
+        installs_from: InstallPolicy,
     ) -> None:
         self._installs = installs_from
         self._find_languages = find_languages
-        self._stateful = stateful
-        self._limits = limits
+        self._stateful = kind.stateful
+        self._limits = kind.limits
         self._turn = Turn()
         self._idle_since = time.monotonic()
         self._cells: list[LoggedCell] = []
         self._typed: list[str | None] = []  # lines, during a run
         self._programs: Runner | None = None  # where a stateful session runs what it execs
-        kind = Kind(stateful=stateful, interactive=interactive, limits=limits)
+        self._language = kind.kernel.language if kind.kernel else "python"  # of its cells
+        self._asks_kernel = kind.stateful and kind.kernel is None  # ours, which knows more
         self._runner = Runner(open_slot, find_languages, kind)
 
     @property
     def languages(self) -> frozenset[str]:
-        return frozenset({*BUILT_IN, *self._find_languages()})
+        return frozenset({*BUILT_IN, *self._find_languages(), self._language})
 
     def run(
         self,
@@ -93,7 +91,7 @@ class SandboxSession:
             SandboxError: the sandbox broke, and the session is unusable until `restart`; or
                 another run of this session is in progress.
         """
-        if language not in BUILT_IN and language not in self._find_languages():
+        if language not in self.languages:
             hint = install_hint(language)
             yield ExecutionResult(Status.UNSUPPORTED, stderr=Output(hint, len(hint)))
             return
@@ -103,8 +101,8 @@ class SandboxSession:
             self._typed = []
             runner = self._runner
             runner.put_bytes(files)
-            if language == "python":
-                wanted = installs.find(code) if self._stateful else None
+            if language == self._language:
+                wanted = installs.find(code) if self._asks_kernel else None
                 if wanted is not None and self._is_no_python(code):
                     result = yield from self._install_and_run(wanted, limits)
                 else:
@@ -113,7 +111,10 @@ class SandboxSession:
             else:
                 if self._stateful:
                     runner = self._beside()
-                result = yield from runner.run_steps(code, language, limits, stdin)
+                if language == "python":
+                    result = yield from runner.run(code, limits, stdin)
+                else:
+                    result = yield from runner.run_steps(code, language, limits, stdin)
                 repeatable = self._stateful
             if repeatable and result.status in REPEATABLE:
                 asked = Asked(code, language, limits, stdin, tuple(files))
@@ -176,12 +177,12 @@ class SandboxSession:
         """Return the names that the code has given values, without modules: the first 200.
 
         They are described by a fork of the session's process, so that what a `__repr__` does has
-        no effect. A one-shot session has none.
+        no effect. A one-shot session has none, and that of a Jupyter kernel cannot be asked.
 
         Raises:
             SandboxError: as for `run`.
         """
-        if not self._stateful:
+        if not self._asks_kernel:
             return ()
         limits = replace(self._limits, cpu_s=_LISTING_LIMIT_S, wall_s=_LISTING_LIMIT_S)
         self._forget_wakes()

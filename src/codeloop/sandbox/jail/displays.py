@@ -1,13 +1,14 @@
 """What a cell shows beside its text: the value of its last expression, and its open figures."""
 
 import contextlib
+import re
 import sys
 from base64 import b64encode
 from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
 
-from codeloop.sandbox.jail import tables, wire
+from codeloop.sandbox.jail import wire
 
 Parts = dict[str, str]  # MIME type -> text as it is, binary in base64
 
@@ -26,6 +27,14 @@ _FIGURES = 8  # of one cell
 _DRAWN_POINTS = 5000  # a figure of more is not drawn as SVG too
 _SVG_CHARS = 512 * 1024
 _RICH_BYTES = 4 * 1024 * 1024  # of all that a cell shows beside plain text, as it is sent
+_MOST = 64  # displays of one cell
+_MIME = re.compile(r"[a-z]+/[a-z0-9.+-]+")
+_TABLE = "application/vnd.dataresource+json"  # Frictionless Data's tabular resource, inline
+_ROWS = 100
+_COLUMNS = 50
+_CELL_CHARS = 200
+_INFINITIES = {float("inf"): "INF", float("-inf"): "-INF"}  # as Table Schema writes them
+_TYPES = {"i": "integer", "u": "integer", "f": "number", "b": "boolean", "M": "datetime"}
 
 
 def of_value(value: object) -> Parts:
@@ -39,7 +48,18 @@ def of_value(value: object) -> Parts:
             with contextlib.suppress(Exception):  # a form that fails is a form it has not
                 _add(parts, mime, method(value))
     with contextlib.suppress(Exception):
-        _add(parts, tables.MIME, tables.of_value(value))
+        _add(parts, _TABLE, _of_table(value))
+    return parts
+
+
+def of_bundle(bundle: object) -> Parts:
+    """Return the forms in a message of a Jupyter kernel; those that are no text, as JSON."""
+    forms = bundle if isinstance(bundle, dict) else {}
+    parts = {_PLAIN: _shortened(str(forms.get(_PLAIN, "")))}
+    for mime, form in forms.items():
+        if mime != _PLAIN and _MIME.fullmatch(mime):
+            text = form if isinstance(form, str) else wire.encode({"": form}).decode()[4:-1]
+            _add(parts, mime, text)
     return parts
 
 
@@ -58,7 +78,7 @@ def fitting(shown: list[Parts]) -> list[Parts]:
     """Return what is shown without the forms for which an answer to the host has no room."""
     room = _RICH_BYTES
     kept: list[Parts] = []
-    for parts in shown:
+    for parts in shown[:_MOST]:
         kept.append({})
         for mime, form in parts.items():
             size = wire.encoded_size(form)
@@ -98,6 +118,67 @@ def _add(parts: Parts, mime: str, form: object) -> None:
         form = b64encode(form).decode()
     if isinstance(form, str) and len(form) <= _PART_CHARS:
         parts[mime] = form
+
+
+def _of_table(value: object) -> str | None:
+    """Return a pandas table or series as JSON text: plain values, types, shape; else None.
+
+    The first 100 rows and 50 columns are in `data`, after those of the index. `shape` is that of
+    the whole, without the index.
+    """
+    pandas: Any = sys.modules.get("pandas")
+    if pandas is None or not isinstance(value, (pandas.DataFrame, pandas.Series)):
+        return None
+    table: Any = value.to_frame() if isinstance(value, pandas.Series) else value
+    head = table.iloc[:_ROWS, :_COLUMNS]
+    index = head.index.to_frame(index=False)
+    names = list(_unique([*(name or "index" for name in head.index.names), *head.columns]))
+    types = [_type(kind) for kind in (*index.dtypes, *head.dtypes)]
+    columns = [frame.iloc[:, at] for frame in (index, head) for at in range(frame.shape[1])]
+    values = [[_plain(each, pandas) for each in column] for column in columns]
+    message = {
+        "schema": {
+            "fields": [
+                {"name": name, "type": type_} for name, type_ in zip(names, types, strict=True)
+            ]
+        },
+        "data": [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)],
+        "shape": list(table.shape),
+    }
+    return wire.encode(message).decode()
+
+
+def _type(kind: Any) -> str:
+    return "string" if kind.name.startswith("str") else _TYPES.get(kind.kind, "any")
+
+
+def _unique(names: list[object]) -> Iterator[str]:
+    """Yield the names, of which each that was there before gets a number."""
+    seen: set[str] = set()
+    for name in names:
+        plain = text = str(name)[:_CELL_CHARS]
+        count = 0
+        while text in seen:
+            count += 1
+            text = f"{plain}.{count}"
+        seen.add(text)
+        yield text
+
+
+def _plain(value: Any, pandas: Any) -> object:
+    """Return a value as JSON has it; None if it is missing."""
+    if pandas.api.types.is_scalar(value):
+        if pandas.isna(value):
+            return None
+        if pandas.api.types.is_bool(value):
+            return bool(value)
+        if pandas.api.types.is_integer(value):
+            return int(value)
+        if pandas.api.types.is_float(value):
+            return _INFINITIES.get(float(value), float(value))
+        if hasattr(value, "isoformat"):
+            return str(value.isoformat())
+    return str(value)[:_CELL_CHARS]
 
 
 def _shortened(text: str) -> str:

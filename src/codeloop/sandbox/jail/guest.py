@@ -11,6 +11,7 @@ from typing import Any
 
 from codeloop.sandbox.jail import (
     cells,
+    jupyter,
     program,
     resident,
     root,
@@ -47,7 +48,7 @@ def prepare(request: wire.Message, descriptors: list[int], walls: Walls) -> Prog
     root.link_font_cache()
     os.chdir(root.work())
     _reset_signals()
-    if request["mode"] != "cells":  # from here on an interrupt ends it
+    if request["mode"] not in {"cells", "jupyter"}:  # from here on an interrupt ends it
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     if request["mode"] == "program":
         program.make_runnable(request)
@@ -61,6 +62,8 @@ def prepare(request: wire.Message, descriptors: list[int], walls: Walls) -> Prog
         return sql.prepare(code, request["engine"])
     if request["mode"] == "script":
         return script.prepare(code, link, starter, asks=bool(request["interactive"]))
+    if request["mode"] == "jupyter":
+        return jupyter.prepare(request, link)
     return cells.prepare(link, asks=bool(request["interactive"]))
 
 

@@ -19,6 +19,7 @@ _KILL_PROCESS = 0x80000000
 _DENY = _ERRNO | errno.EPERM
 _PRETEND = _ERRNO  # the call does nothing, and returns 0
 _ABSENT = _ERRNO | errno.ENOSYS
+_UNKNOWN = _ERRNO | errno.EOPNOTSUPP  # ZeroMQ takes it for a machine without interfaces
 
 _NUMBER_AT = 0
 _ARCHITECTURE_AT = 4
@@ -38,6 +39,7 @@ _NEW_NAMESPACE = (
     | syscalls.CLONE_NEWNET
 )
 _AF_UNIX = 1
+_AF_NETLINK = 16
 _TIOCSTI = 0x5412
 
 # Name: (number on x86_64, number on aarch64); None where an architecture lacks the call.
@@ -124,11 +126,9 @@ _DENIED: dict[str, tuple[int | None, int | None]] = {
 }
 # Allowed only where the low word of the argument (by index) has the value given.
 _ALLOWED_IF: dict[str, tuple[tuple[int, int], tuple[tuple[int, int], ...]]] = {
-    "socket": ((41, 198), ((0, _AF_UNIX),)),
     "socketpair": ((53, 199), ((0, _AF_UNIX),)),
     "prlimit64": ((302, 261), ((0, 0),)),  # the caller's own limits, not those of pid 1
     "sched_setaffinity": ((203, 122), ((0, 0),)),
-    "sched_setscheduler": ((144, 119), ((0, 0),)),
     "sched_setparam": ((142, 118), ((0, 0),)),
     "sched_setattr": ((314, 274), ((0, 0),)),
     "setpriority": ((141, 140), ((0, 0), (1, 0))),
@@ -163,6 +163,7 @@ _PRETENDED: dict[str, tuple[int | None, int | None]] = {
     "removexattrat": (466, 466),
     "file_setattr": (469, 469),
 }
+_SOCKET = (41, 198)
 _SOCKETPAIR = (53, 199)
 _SOCK_TYPE = 0xF
 _SOCK_STREAM = 1
@@ -170,6 +171,7 @@ _SOCK_SEQPACKET = 5  # a pair of datagram sockets could send to any path
 _CLONE = (56, 220)
 _CLONE3 = (435, 435)
 _IOCTL = (16, 29)
+_SCHEDULER = (144, 119)  # of pid 1 too, unless it is to get the policy that it has (SCHED_OTHER)
 
 
 def _op(code: int, value: int, when_true: int = 0, when_false: int = 0) -> bytes:
@@ -242,5 +244,9 @@ def build_filter(machine: str | None = None, *, alone: bool = True) -> bytes:
     program += _block(_CLONE[column], [*namespaces, *decide])
     # glibc falls back to clone, whose flags a filter can see
     program += _block(_CLONE3[column], [_op(_RETURN, _ABSENT)])
+    interfaces = [_argument(0), _op(_JUMP_EQUAL, _AF_NETLINK, 0, 1), _op(_RETURN, _UNKNOWN)]
+    program += _block(_SOCKET[column], [*interfaces, *_only_if(((0, _AF_UNIX),))])
+    usual = [_argument(1), _op(_JUMP_EQUAL, os.SCHED_OTHER, 0, 1), _op(_RETURN, _ALLOW)]
+    program += _block(_SCHEDULER[column], [*usual, *_only_if(((0, 0),))])
     program += _block(_IOCTL[column], [_argument(1), _op(_JUMP_EQUAL, _TIOCSTI, 0, 1), *decide])
     return b"".join([*program, _op(_RETURN, _ALLOW)])
