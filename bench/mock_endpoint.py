@@ -3,17 +3,23 @@
     python bench/mock_endpoint.py --latency-s 1 --rate 100 --burst 10
 
 It prints its port. `GET /stats` gives what it counted, as JSON. Above the rate it answers 429
-with Retry-After. The reply to a request is always the same: a sentence and a program.
+with Retry-After. The reply to a request is always the same: a sentence and a program. With
+`--dialogues` it depends on the request, so that a dialogue has two turns, the second of which
+uses a variable of the first; and different requests are counted.
 """
 
 import argparse
 import asyncio
+import hashlib
 import json
+import re
 import time
 from typing import Any
 
 REPLY = "Here it is.\n\n```python\nprint(sum(range(10)))\n```\n"
 USAGE = {"prompt_tokens": 40, "completion_tokens": 20, "total_tokens": 60}
+FIRST = "I try it.\n\n```python\nx = {n}\nraise ValueError(x)\n```\n"
+SECOND = "x is kept.\n\n```python\nprint(x + 1)\n```\n"
 HEAD = "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n{more}\r\n"
 
 
@@ -23,9 +29,9 @@ def answer(status: str, body: bytes, *, kind: str = "application/json", more: st
     return head.encode() + body
 
 
-def whole() -> bytes:
+def whole(text: str) -> bytes:
     """Return the answer that is not streamed."""
-    message = {"role": "assistant", "content": REPLY}
+    message = {"role": "assistant", "content": text}
     choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
     body = {"id": "x", "object": "chat.completion", "created": 1, "model": "mock"}
     return answer("200 OK", json.dumps(body | {"choices": [choice], "usage": USAGE}).encode())
@@ -45,6 +51,15 @@ def streamed() -> bytes:
     return answer("200 OK", body, kind="text/event-stream")
 
 
+def turn_of(body: bytes) -> str:
+    """Return the reply to `Question N`: code that fails, and then code that goes on from it."""
+    messages = json.loads(body)["messages"]
+    if any(each["role"] == "assistant" for each in messages):
+        return SECOND
+    asked = next(each["content"] for each in messages if each["role"] == "user")
+    return FIRST.format(n=re.findall(r"\d+", asked)[0])
+
+
 class Bucket:
     """Lets `rate` requests a second through, and `burst` at once; counts all of them."""
 
@@ -53,6 +68,7 @@ class Bucket:
         self.tokens, self.at = burst, time.monotonic()
         self.served = self.rejected = 0
         self.first = self.last = 0.0
+        self.distinct: set[bytes] = set()
 
     def takes(self) -> float:
         """Return 0 if a request may pass, else the seconds until one may."""
@@ -74,14 +90,18 @@ class Bucket:
             "served": self.served,
             "rejected": self.rejected,
             "seconds": self.last - self.first,
+            "distinct": len(self.distinct),
         }
 
 
 class Mock(asyncio.Protocol):
     """One connection: requests in, answers out, no more of HTTP than clients need."""
 
-    def __init__(self, bucket: Bucket, latency_s: float, *, whole_seconds: bool) -> None:
-        self.bucket, self.latency_s, self.whole_seconds = bucket, latency_s, whole_seconds
+    def __init__(self, bucket: Bucket, args: argparse.Namespace) -> None:
+        self.bucket = bucket
+        self.latency_s: float = args.latency_s
+        self.whole_seconds: bool = args.whole_seconds
+        self.dialogues: bool = args.dialogues
         self.transport: Any = None
         self.data = b""
 
@@ -118,6 +138,9 @@ class Mock(asyncio.Protocol):
             self.write(answer("429 Too Many Requests", error, more=more))
             return
         reply = STREAMED if b'"stream":true' in body.replace(b" ", b"") else WHOLE
+        if self.dialogues:
+            self.bucket.distinct.add(hashlib.sha256(body).digest())
+            reply = whole(turn_of(body))
         if self.latency_s:
             asyncio.get_running_loop().call_later(self.latency_s, self.write, reply)
         else:
@@ -129,14 +152,14 @@ class Mock(asyncio.Protocol):
             self.transport.write(data)
 
 
-WHOLE, STREAMED = whole(), streamed()
+WHOLE, STREAMED = whole(REPLY), streamed()
 
 
 async def serve(args: argparse.Namespace) -> None:
     """Listen until killed."""
     bucket = Bucket(args.rate, args.burst)
     server = await asyncio.get_running_loop().create_server(
-        lambda: Mock(bucket, args.latency_s, whole_seconds=args.whole_seconds),
+        lambda: Mock(bucket, args),
         "127.0.0.1",
         0,
         backlog=1024,
@@ -152,6 +175,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=0.0, help="requests a second; 0: any")
     parser.add_argument("--burst", type=float, default=1.0)
     parser.add_argument("--whole-seconds", action="store_true", help="as Retry-After has them")
+    parser.add_argument("--dialogues", action="store_true", help="replies of two turns, counted")
     asyncio.run(serve(parser.parse_args()))
 
 
