@@ -15,6 +15,7 @@ from codeloop.core.errors import (
     UnavailableError,
 )
 from codeloop.core.records import from_json, to_json
+from codeloop.dataset.failure import Failure, FailureKind
 from codeloop.dataset.keys import digest
 from codeloop.dataset.means import Means, Surroundings
 from codeloop.dataset.store import Entry, Store, Table
@@ -245,6 +246,30 @@ class Shop:
                 return Outcome(failed=failed, usage=usage, fresh=True), attempt
             left[failed.kind] -= 1
             attempt += failed.kind in _ASKS_ANEW
+
+
+def left_by(failure: Failure) -> Left:
+    """Return why a row left, where that is no failure of a call: nothing was made of it.
+
+    Raises:
+        RowError: a call failed, or brought what cannot be used.
+    """
+    kind = _CLASSES.get(failure.kind)
+    if kind is not None:
+        raise RowError(kind, f"{failure.kind}: {failure.note}")
+    return Left(failure.kind.value, failure.note)
+
+
+_CLASSES: Mapping[FailureKind, FailureClass] = {
+    FailureKind.MODEL_FAILED: FailureClass.HTTP,
+    FailureKind.TOO_LONG: FailureClass.LENGTH,
+    FailureKind.REFUSED: FailureClass.REFUSED,
+    FailureKind.EMPTY_REPLY: FailureClass.EMPTY,
+    FailureKind.CUT_OFF: FailureClass.LENGTH,
+    FailureKind.UNREADABLE: FailureClass.PARSE,
+    FailureKind.OUT_OF_RANGE: FailureClass.PARSE,
+    FailureKind.NO_LOGPROBS: FailureClass.PARSE,
+}
 
 
 def _outcome(made: list[Any], usage: Usage) -> Outcome:

@@ -14,6 +14,8 @@ from codeloop.core.errors import (
 )
 from codeloop.core.protocols import Reply, Sampling
 from codeloop.dataset.budget import Budget, Purse
+from codeloop.dataset.failure import Failure, FailureKind
+from codeloop.dataset.kinds import KINDS
 from codeloop.dataset.means import Cast, Means, Surroundings
 from codeloop.dataset.pipeline import Pipeline, Shard, check_chain
 from codeloop.dataset.records import Malformed, Query, read
@@ -26,6 +28,7 @@ from codeloop.dataset.stages import (
     Shop,
     Stage,
     StageKind,
+    left_by,
 )
 from codeloop.dataset.store import Store
 from codeloop.models.scripted import ScriptedModel
@@ -260,3 +263,23 @@ def test_stages_that_do_not_fit_are_named() -> None:
     kind = StageKind("s", int, int, lambda _settings, _surroundings: STAGES[0])
     with pytest.raises(ConfigError, match="stage s takes records of int, and the input gives"):
         check_chain([kind], [STAGES[0]], Query)
+
+
+def test_dedup_and_complexity_are_stages(store: Store, tmp_path: Path) -> None:
+    judge = ScriptedModel(["Score: 5", "Score: 4", "Score: 1", "Score: 2"], name="judge")
+    surroundings = Surroundings({"judge": Cast(judge)})
+    stages = [kind.build(kind.settings(), surroundings) for kind in KINDS[:2]]
+    rows = [Query("Sort a list of numbers."), Query("sort a list of  numbers."), Query("Hi")]
+    pipeline = Pipeline(stages, Shop(store, surroundings), in_flight=1)
+    pipeline.run(rows, tmp_path / "out")
+    (kept,) = read(Query, tmp_path / "out" / "made.jsonl")
+    assert isinstance(kept, Query)
+    assert kept.meta == (("complexity", "4.5"),)
+    assert [tally.left for tally in pipeline.funnel] == [{"exact": 1}, {"too_simple": 1}]
+
+
+def test_what_a_failure_of_others_is_called_here() -> None:
+    assert left_by(Failure(FailureKind.NOT_SHOWN, "x")) == Left("not_shown", "x")
+    with pytest.raises(RowError) as caught:
+        left_by(Failure(FailureKind.UNREADABLE))
+    assert caught.value.kind is FailureClass.PARSE

@@ -1,6 +1,5 @@
 """Put together what a config asks for: stages, models behind throttles, the sandbox, the store."""
 
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codeloop.cli import wiring
+from codeloop.cli.dataset import sandboxes
 from codeloop.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -138,16 +138,7 @@ def _open_sandbox(
     languages = first.languages
     first.close()
     lending = Lending(open_session, sessions=settings.sessions, running=settings.running)
-    return Place(_identity(packages), languages, limits), lending
-
-
-def _identity(packages: Path | None) -> str:
-    """Return what names the sandbox in the keys of runs: Python, and what it can import."""
-    from codeloop.dataset.keys import digest
-
-    names = sorted(each.name for each in packages.glob("*.dist-info")) if packages else []
-    version = ".".join(map(str, sys.version_info[:3]))
-    return f"jail 1, namespaces, python {version}, packages {digest(names)[:8]}"
+    return Place(sandboxes.identity(), languages, limits), lending
 
 
 def _rows(config: "Config") -> Iterator[Any]:

@@ -1,0 +1,45 @@
+"""The stage that keeps the queries which a model calls complex enough."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from codeloop.dataset.means import Means, Surroundings
+from codeloop.dataset.records import Query
+from codeloop.dataset.scoring.complexity import KEEP_FROM, Combination, Order, score
+from codeloop.dataset.stages import Left, Stage, StageKind, left_by
+
+ROLE = "judge"
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """How the scores of both prompts become one, in which order a model scores, what is kept."""
+
+    combination: Combination = Combination.MEAN
+    order: Order = Order.SCORE_FIRST
+    keep_from: float = KEEP_FROM
+
+
+def build(settings: Scoring, surroundings: Surroundings) -> Stage:
+    """Return the stage; a query that is kept has its score among its `meta`."""
+
+    def work(query: Query, means: Means) -> Iterator[Query | Left]:
+        found = score(
+            query.query,
+            means.model(ROLE),
+            combination=settings.combination,
+            order=settings.order,
+            keep_from=settings.keep_from,
+        )
+        if found.failure is not None:
+            yield left_by(found.failure)
+        elif found.passes(settings.keep_from):
+            scored = ("complexity", f"{found.value:g}")
+            yield replace(query, meta=(*query.meta, scored))
+        else:
+            yield Left("too_simple", f"{found.value:g}")
+
+    return Stage("complexity", "1", work, Query, settings=settings, roles=(ROLE,), calls=2)
+
+
+KIND = StageKind("complexity", Query, Scoring, build)
