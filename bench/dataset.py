@@ -182,7 +182,7 @@ QUESTIONS: dict[str, Json] = {
     "quick": {
         "mock": [],
         "in_flight": 64,
-        "rows": {OURS: 2000, "curator": 600, "distilabel": 500, "openai": 600, "aiohttp": 2000},
+        "rows": {OURS: 2000, "curator": 400, "distilabel": 300, "openai": 600, "aiohttp": 2000},
     },
     "slow": {
         "mock": ["--latency-s", "1"],
@@ -192,7 +192,7 @@ QUESTIONS: dict[str, Json] = {
     "refusing": {
         "mock": ["--rate", "100", "--burst", "20", "--whole-seconds"],
         "in_flight": 64,
-        "rows": {OURS: 3000},
+        "rows": {OURS: 2000},
     },
 }
 

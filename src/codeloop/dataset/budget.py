@@ -46,6 +46,11 @@ class Purse:
     tokens: int = 0
     money: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _stopped: bool = False
+
+    def stop(self) -> None:
+        """Let no further call be made, whatever is left."""
+        self._stopped = True
 
     def spend(self, model: str, usage: Usage) -> None:
         """Add what a call has cost."""
@@ -59,6 +64,9 @@ class Purse:
         Raises:
             BudgetSpentError: it may not.
         """
+        if self._stopped:
+            msg = "stopped"
+            raise BudgetSpentError(msg)
         tokens, money = self.budget.tokens, self.budget.money
         if tokens is not None and self.tokens >= tokens:
             msg = f"the budget of {tokens} tokens is spent ({self.tokens} so far)"

@@ -7,13 +7,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from codeloop.core.errors import ConfigError
+from codeloop.core.errors import ConfigError, ModelError, SandboxError
 from codeloop.dataset.outputs import Outputs, Spool, name_of
 from codeloop.dataset.records import Malformed
-from codeloop.dataset.stages import Failed, Gone, Left, Outcome, SetStage, Shop, Stage, StageKind
+from codeloop.dataset.stages import (
+    PASSING,
+    Failed,
+    FailureClass,
+    Gone,
+    Left,
+    Outcome,
+    SetStage,
+    Shop,
+    Stage,
+    StageKind,
+)
 from codeloop.judge.many import in_order
 
 _AHEAD = 4  # rows taken for each that is worked on
+_GIVE_UP = 50  # rows that fail one after the other by what is not their fault
 
 
 @dataclass(slots=True)
@@ -76,6 +88,7 @@ class Pipeline:
         self.funnel = [Tally(stage.name) for stage in stages]
         self.malformed = 0
         self.read = 0
+        self._in_a_row = 0
 
     def run(self, rows: Iterable[Any], folder: Path, *, shard: Shard = Shard()) -> None:
         """Take rows through all stages; write what is made, and why the others are not there.
@@ -84,6 +97,7 @@ class Pipeline:
 
         Raises:
             BudgetSpentError: the budget is spent; what was done is in the store.
+            ModelError, SandboxError: row after row failed by a model or the sandbox.
             DataError: a file cannot be written.
         """
         with ExitStack() as stack:
@@ -147,6 +161,15 @@ class Pipeline:
         tally.taken += 1
         tally.made += len(outcome.rows)
         tally.fresh += outcome.fresh
+        failed = outcome.failed
+        if failed is None or failed.kind not in PASSING:
+            self._in_a_row = 0
+            return
+        self._in_a_row += 1
+        if self._in_a_row >= _GIVE_UP:
+            kind = SandboxError if failed.kind is FailureClass.SANDBOX else ModelError
+            msg = f"{_GIVE_UP} rows failed one after the other, the last by: {failed.why}"
+            raise kind(msg)
 
     def _lose(self, outputs: Outputs, place: int, number: int, name: str, outcome: Outcome) -> None:
         tally = self.funnel[number]

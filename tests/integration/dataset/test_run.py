@@ -145,6 +145,23 @@ def test_a_budget_stops_a_run_and_it_goes_on_with_more(tmp_path: Path, endpoint:
     assert endpoint.asked.total() == 12
 
 
+@pytest.mark.jail
+def test_an_interrupt_ends_a_run_and_loses_nothing(tmp_path: Path, endpoint: Endpoint) -> None:
+    rows = 40
+    config = prepared(tmp_path / "a", endpoint, rows=rows, in_flight=4)
+    out = tmp_path / "out"
+    with subprocess.Popen(
+        command(config, out), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as running:
+        asked_until(endpoint, 20, running)
+        running.send_signal(signal.SIGINT)
+        _, said = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert b"ends with the calls in flight" in said
+    assert run(config, out).returncode == 0
+    assert endpoint.asked.total() == 2 * rows
+
+
 def test_a_key_that_is_not_known_names_the_nearest(tmp_path: Path, endpoint: Endpoint) -> None:
     config = prepared(tmp_path / "a", endpoint, rows=1)
     text = config.read_text(encoding="utf-8").replace("turns =", "turn =")

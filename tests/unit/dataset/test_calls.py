@@ -149,6 +149,13 @@ def test_no_call_is_made_when_the_budget_is_spent(store: Store) -> None:
     assert model.asked == 1
 
 
+def test_no_call_is_made_after_a_stop(store: Store) -> None:
+    purse = Purse()
+    purse.stop()
+    with pytest.raises(BudgetSpentError, match="stopped"):
+        asked(StoredModel(Echo(), store, Asking(), purse), "one")
+
+
 def test_money_is_counted_by_prices() -> None:
     purse = Purse(Budget(money=1.0), {"m": Price(1.0, 10.0)})
     purse.spend("m", Usage(500_000, 0))

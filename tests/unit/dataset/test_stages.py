@@ -252,6 +252,17 @@ def test_a_run_that_ends_early_leaves_no_file(store: Store, tmp_path: Path) -> N
     assert not list((tmp_path / "out").iterdir())
 
 
+def test_a_run_whose_model_is_gone_does_not_go_on_row_after_row(
+    store: Store, tmp_path: Path
+) -> None:
+    work, seen = failing(ModelError("401"), 10**6)
+    rows = [Query(str(n)) for n in range(300)]
+    pipeline = Pipeline([stage(work)], Shop(store, Surroundings()), in_flight=2)
+    with pytest.raises(ModelError, match="50 rows failed one after the other"):
+        pipeline.run(rows, tmp_path / "out")
+    assert len(seen) < 100
+
+
 def test_a_shard_takes_every_nth_row(store: Store, tmp_path: Path) -> None:
     for index in (1, 2):
         pipeline = Pipeline(STAGES[2:], Shop(store, Surroundings()), in_flight=2)

@@ -39,7 +39,7 @@ class Ticker:
         """Return how far the run has come, in one line."""
         stages = [
             f"{tally.name} {tally.made}/{tally.taken}"
-            + (f" ({tally.failed.total()} failed)" if tally.failed else "")
+            + (f" ({sum(list(tally.failed.values()))} failed)" if tally.failed else "")
             for tally in self._pipeline.funnel
         ]
         seconds = time.monotonic() - self._start

@@ -1,9 +1,12 @@
 """`codeloop dataset run`: make a dataset as a config says, from where it was stopped."""
 
 import argparse
+import signal
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from codeloop.cli.dataset.progress import Ticker
@@ -21,7 +24,8 @@ come out the same.
 
 exit status:
   0  done        1  done, and rows failed; or the budget was spent before the end
-  2  the config, a flag or a file is wrong
+  2  the config, a flag or a file is wrong        130  interrupted
+  3  the model or the sandbox failed row after row
 
 examples:
   codeloop dataset run build.toml --out build --dry-run
@@ -79,7 +83,10 @@ def main(args: argparse.Namespace) -> int:
         pipeline = Pipeline(making.stages, making.shop, in_flight=config.run.in_flight)
         folder = args.out if shard.of == 1 else args.out / f"shard-{shard.index}-of-{shard.of}"
         try:
-            with Ticker(pipeline, making.surroundings.purse, making.throttles):
+            with (
+                _stopped_by_interrupt(making),
+                Ticker(pipeline, making.surroundings.purse, making.throttles),
+            ):
                 pipeline.run(making.rows(args.limit), folder, shard=shard)
         except BudgetSpentError as error:
             print(f"codeloop: {error}; what was done is in the store", file=sys.stderr)
@@ -89,6 +96,23 @@ def main(args: argparse.Namespace) -> int:
         print(f"{folder}: made.jsonl, left.jsonl, failed.jsonl, funnel.json")
         print(f"spent so far: {purse.tokens} tokens, {purse.money:.4f} by the config's prices")
     return 1 if any(tally.failed for tally in pipeline.funnel) else 0
+
+
+@contextmanager
+def _stopped_by_interrupt(making: "Making") -> Iterator[None]:
+    """Let ^C end the run once the calls in flight are in the store; a second one ends it now."""
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, signal.default_int_handler)
+        making.surroundings.purse.stop()
+        print("codeloop: ends with the calls in flight; ^C ends it now", file=sys.stderr)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _shard(text: str) -> "Shard":
