@@ -95,7 +95,7 @@ class Endpoint:
         if choose.random() >= self.share or self.met[key] >= self.most_faults:
             return ""
         self.met[key] += 1
-        return choose.choice(FAULTS)
+        return FAULTS[self.met.total() % len(FAULTS)]
 
 
 class _Server(ThreadingHTTPServer):

@@ -46,6 +46,7 @@ class ModelSettings:
     top_p: float | None = None
     max_tokens: int | None = 1024
     seed: int | None = None
+    timeout_s: float = 600.0  # of each try of a call
     in_flight: int | None = None  # 64 at an endpoint, 1 in this process
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None

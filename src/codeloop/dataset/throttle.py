@@ -56,7 +56,7 @@ class Throttle:
         self._in_flight = 0
         self._limit = float(min(RAMP_FROM, allowance.in_flight))
         self._ramping = True
-        self._opened = self._now()
+        self._opened: float | None = None  # when the first call came
         self._pace: float | None = None  # calls a second
         self._searching = True
         self._paced = 0.0  # when the pace was last worked out
@@ -150,6 +150,8 @@ class Throttle:
 
     def _wait_s(self, now: float) -> float:
         """Return how long the next call has to wait; whoever leaves wakes it before."""
+        if self._opened is None:
+            self._opened = now
         if self._ramping:
             doublings = min(16.0, (now - self._opened) / RAMP_S)
             self._limit = min(self._allowance.in_flight, RAMP_FROM * 2.0 ** int(doublings))
@@ -175,7 +177,7 @@ class Throttle:
         return now
 
     def _slow_down(self, now: float) -> None:
-        window_s = now - max(self._cut, now - WINDOW_S, self._opened)
+        window_s = now - max(self._cut, now - WINDOW_S, self._opened or 0.0)
         taken = sum(1 for went in self._taken if went >= now - window_s)
         pace = self._pace
         self._searching = pace is None and window_s < SHORTEST_WINDOW_S
@@ -191,7 +193,7 @@ class ThrottledModel:
     """Lets calls through a throttle to a model that tries each once, and tries again itself.
 
     A call that waits to be tried again holds no place. After the first piece of a reply there is
-    no other try.
+    no other try. `try_s` bounds each try, beside the time of the whole call.
     """
 
     def __init__(
@@ -200,11 +202,13 @@ class ThrottledModel:
         throttle: Throttle,
         *,
         tries: int = TRIES,
+        try_s: float | None = None,
         clock: Clock = Clock(),
     ) -> None:
         self._model = model
         self._throttle = throttle
         self._tries = tries
+        self._try_s = try_s
         self._now = clock.now
         self.name = model.name
         self.context_tokens = model.context_tokens
@@ -228,8 +232,8 @@ class ThrottledModel:
             went = self._throttle.enter(tokens, left_s)
             begun = False
             try:
-                left_s = None if end is None else max(0.0, end - self._now())
-                for part in self._model.stream(messages, sampling, timeout_s=left_s):
+                limit_s = self._limit_s(end)
+                for part in self._model.stream(messages, sampling, timeout_s=limit_s):
                     if isinstance(part, Reply):
                         self._throttle.succeeded(tokens, part.usage.total_tokens)
                     begun = True
@@ -249,6 +253,13 @@ class ThrottledModel:
     def close(self) -> None:
         self._throttle.close()
         self._model.close()
+
+    def _limit_s(self, end: float | None) -> float | None:
+        """Return how long a try that begins now may take."""
+        limits = [] if self._try_s is None else [self._try_s]
+        if end is not None:
+            limits.append(max(0.0, end - self._now()))
+        return min(limits, default=None)
 
     def _estimate(self, messages: Sequence[Message], sampling: Sampling) -> int:
         if not self._throttle.counts_tokens:

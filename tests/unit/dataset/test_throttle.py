@@ -121,6 +121,7 @@ def test_a_wait_that_the_time_does_not_allow_is_not_begun() -> None:
 def test_failures_halve_what_is_in_flight_once_for_all_that_were_under_way() -> None:
     now = Now()
     throttle = Throttle(Allowance(64), now.clock())
+    throttle._wait_s(now.s)
     now.s += 10
     went = [throttle.enter(0) for _ in range(8)]
     assert throttle._limit == 64
@@ -160,6 +161,17 @@ def test_an_endpoint_that_asks_for_long_is_left_in_peace_by_all() -> None:
     throttle.leave()
     throttle.failed_at(went, UnavailableError("later", 30.0, too_many=True))
     assert throttle._wait_s(now.s + 1) >= 29.0
+
+
+def test_calls_in_flight_grow_from_few_while_none_fails() -> None:
+    now = Now()
+    throttle = Throttle(Allowance(64), now.clock())
+    now.s += 3600
+    assert throttle._wait_s(now.s) <= 0
+    assert throttle._limit == 8
+    now.s += 0.021
+    throttle._wait_s(now.s)
+    assert throttle._limit == 16
 
 
 def test_tokens_and_requests_a_minute_are_kept_to() -> None:

@@ -113,7 +113,8 @@ def _cast(settings: "ModelSettings", throttles: "dict[str, Throttle]", stack: Ex
         max_tokens=settings.max_tokens,
         seed=settings.seed,
     )
-    return Cast(ThrottledModel(model, throttles[endpoint]), sampling)
+    throttled = ThrottledModel(model, throttles[endpoint], try_s=settings.timeout_s)
+    return Cast(throttled, sampling)
 
 
 def _open_sandbox(
