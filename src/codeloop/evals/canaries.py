@@ -15,19 +15,21 @@ from codeloop.core.problem import (
     Trace,
 )
 from codeloop.judge.packing import answers, inputs
-from codeloop.loop.prompts import feedback_text
+from codeloop.loop.prompts import feedback_text, text
 
 SHORTEST = 8  # characters; shorter literals occur by chance
+_OUR_WORDS = ("evaluation", "execution", "judge")  # the texts that what is shown is made of
 
 
 def leaks(dialogue: Dialogue, problem: Problem, hidden: Sequence[Tests]) -> list[str]:
     """Return the literals of hidden tests that a model was shown and could not have from elsewhere.
 
-    Elsewhere is the prompt, the visible tests, and what the model had said and its code had
-    returned, raised, or come upon in a visible test by then. What it says after it was shown a
-    literal excuses nothing.
+    Elsewhere is the prompt, the visible tests, our own words, and what the model had said and its
+    code had returned, raised, or come upon in a visible test by then. What it says after it was
+    shown a literal excuses nothing.
     """
-    known = "\n".join([problem.prompt, problem.preamble, *_sources(problem.visible)])
+    ours = [text(name) for name in _OUR_WORDS]
+    known = "\n".join([*ours, problem.prompt, problem.preamble, *_sources(problem.visible)])
     shown = [("\n".join(message.content for message in dialogue.opening), known)]
     for turn in dialogue.turns:
         known = "\n".join([known, turn.reply, *_told_by_code(turn)])
@@ -35,7 +37,7 @@ def leaks(dialogue: Dialogue, problem: Problem, hidden: Sequence[Tests]) -> list
     found = (
         literal
         for literal in dict.fromkeys(_literals(hidden))
-        if any(literal in text and literal not in before for text, before in shown)
+        if any(literal in said and literal not in before for said, before in shown)
     )
     return list(found)
 

@@ -1,0 +1,28 @@
+from codeloop.core.dialogue import Dialogue, Feedback, Source, Turn
+from codeloop.core.problem import FunctionTests, Problem
+from codeloop.evals.canaries import leaks
+from codeloop.loop.prompts import sections
+
+PROBLEM = Problem("length", "def length(text):\n    ...", (), "length")
+
+
+def hidden(value: str) -> list[FunctionTests]:
+    return [FunctionTests(((value,),), (len(value),))]
+
+
+def asked() -> Dialogue:
+    say = sections("evaluation")["complete"]
+    return Dialogue.ask(say.substitute(prompt=PROBLEM.prompt, language="python", tests=""))
+
+
+def test_a_word_of_our_own_that_a_hidden_test_holds_too_is_no_leak() -> None:
+    assert "function" in asked().opening[0].content
+    assert leaks(asked(), PROBLEM, hidden("function")) == []
+
+
+def test_what_a_critic_tells_of_a_hidden_test_is_a_leak() -> None:
+    said = Feedback(Source.CRITIC, "Try it with 'xylophones'.")
+    told = asked().with_turn(Turn("```python\n```")).with_feedback(said)
+    assert leaks(told, PROBLEM, hidden("xylophones")) == ["xylophones"]
+    knew = asked().with_turn(Turn("# xylophones")).with_feedback(said)
+    assert leaks(knew, PROBLEM, hidden("xylophones")) == []
