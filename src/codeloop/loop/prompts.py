@@ -78,11 +78,19 @@ def feedback_text(turn: Turn, *, trimmed: bool = False) -> str:
 
     A person who goes on after a run sees its output, so the model is shown it too.
     """
+    return "\n\n".join(text for _, text in feedback_parts(turn, trimmed=trimmed))
+
+
+def feedback_parts(turn: Turn, *, trimmed: bool = False) -> tuple[tuple[Source, str], ...]:
+    """Return what a model is told after its turn, piece by piece, with who says it.
+
+    The pieces make the text of `feedback_text`, with an empty line between two.
+    """
     if not turn.feedback:
-        return ""
-    parts = [_execution_text(turn, trimmed=trimmed)] if turn.cells else []
-    parts += [_said(feedback, turn) for feedback in turn.feedback]
-    return "\n\n".join(part for part in parts if part)
+        return ()
+    parts = [(Source.EXECUTION, _execution_text(turn, trimmed=trimmed))] if turn.cells else []
+    parts += [(feedback.source, _said(feedback, turn)) for feedback in turn.feedback]
+    return tuple((source, text) for source, text in parts if text)
 
 
 def _said(feedback: Feedback, turn: Turn) -> str:

@@ -3,8 +3,10 @@
 import argparse
 
 from codeloop.cli.dataset import (
+    card,
     check,
     dedup,
+    export,
     ingest,
     judge_check,
     merge,
@@ -13,9 +15,24 @@ from codeloop.cli.dataset import (
     score,
     store,
     verify,
+    view,
 )
 
-_VERBS = (ingest, dedup, score, judge_check, run, merge, store, mutate, verify, check)
+_VERBS = (
+    ingest,
+    dedup,
+    score,
+    judge_check,
+    run,
+    merge,
+    store,
+    mutate,
+    verify,
+    export,
+    card,
+    view,
+    check,
+)
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -1,7 +1,7 @@
 """Rows of a file on the command line: the good ones come through, the others are named."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -39,3 +39,19 @@ def again(kind: "type[_Kind]", path: Path) -> "Iterator[_Kind]":
     from codeloop.dataset.records import Malformed, read
 
     return (each for each in read(kind, path) if not isinstance(each, Malformed))
+
+
+def examples(paths: Iterable[Path], good: GoodRows) -> "Iterator[Example]":
+    """Yield the good examples of files, one after the other."""
+    from codeloop.dataset.records import Example, read
+
+    for path in paths:
+        yield from good.of(read(Example, path))
+
+
+def again_examples(paths: Iterable[Path]) -> "Iterator[Example]":
+    """Yield the good examples of files that were read before."""
+    from codeloop.dataset.records import Example
+
+    for path in paths:
+        yield from again(Example, path)
