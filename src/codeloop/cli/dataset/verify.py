@@ -103,5 +103,8 @@ def _means(ground: "Ground", args: argparse.Namespace) -> "Means":
 
 
 def _judged(ground: "Ground", problem: "Problem", code: str, shown: bool) -> "Verdict":
+    from codeloop.judge.judging import judge
+
     tests = problem.visible if shown else None
-    return ground.rigs.judge(problem, code, tests=tests)
+    with ground.rigs.lend() as rig:  # others beside it: processor time decides
+        return judge(problem, code, rig, tests=tests)

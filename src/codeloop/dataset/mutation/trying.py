@@ -1,17 +1,18 @@
 """Faulty code tried for its true failure: judged against tests, and run in a session."""
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import replace
 
 from codeloop.core.dialogue import Cell, Finish
 from codeloop.core.errors import SandboxError
 from codeloop.core.execution import ExecutionLimits, ExecutionResult
-from codeloop.core.problem import Verdict
+from codeloop.core.problem import Problem, Tests, Verdict
 from codeloop.core.protocols import Session
 from codeloop.dataset.mutation.tasks import Check, Task
 from codeloop.dataset.runs import Ran, run_key
+from codeloop.judge.judging import judge
 from codeloop.judge.many import RigPool
 from codeloop.loop.selection import select_cells
 
@@ -46,7 +47,7 @@ class Trying:
         Raises:
             SandboxError: our side failed.
         """
-        verdict = self._rigs.judge(task.problem, code, tests=task.problem.visible)
+        verdict = self._judged(task.problem, code, task.problem.visible)
         return replace(verdict, cpu_s=0.0, wall_s=0.0)
 
     def passes(self, task: Task, code: str, *, hidden_alone: bool = False) -> bool:
@@ -56,8 +57,13 @@ class Trying:
             SandboxError: our side failed.
         """
         tests = task.problem.hidden if hidden_alone else None
-        verdict = self._rigs.judge(task.problem, code, tests=tests)
+        verdict = self._judged(task.problem, code, tests)
         return verdict.passed and not verdict.forgeable
+
+    def _judged(self, problem: Problem, code: str, tests: Sequence[Tests] | None) -> Verdict:
+        """Return a verdict; a second trial has others beside it, since processor time decides."""
+        with self._rigs.lend() as rig:
+            return judge(problem, code, rig, tests=tests)
 
     @contextmanager
     def session(self) -> Iterator["Running"]:
