@@ -79,14 +79,20 @@ class Benchmark:
         """
         path = data / self.file
         self.check(path)
+        seen: dict[str, str] = {}
         for where, row in read_rows(path):
             try:
                 problem = _LOADERS[self.kind](row, where)
             except (KeyError, TypeError, ValueError, SyntaxError) as error:
                 msg = f"{where}: not a problem of {self} ({error!r})"
                 raise DataError(msg) from error
-            if problem is not None:
-                yield problem
+            if problem is None:
+                continue
+            before = seen.setdefault(problem.id, where)
+            if before != where:
+                msg = f"{where}: a second problem of the name {problem.id!r}: see {before}"
+                raise DataError(msg)
+            yield problem
 
 
 def benchmarks() -> tuple[Benchmark, ...]:

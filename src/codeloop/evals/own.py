@@ -30,6 +30,8 @@ def own_problem(row: Row, where: str) -> Problem:
     if unknown:
         raise _fault(where, f"no field is called {min(unknown)!r}")
     name = text_of(row, "task_id", where)
+    if not name or not name.isprintable():
+        raise _fault(where, "'task_id' should be a line of text")
     texts = {key: text_of(row, key, where) if key in row else "" for key in _TEXTS}
     tests = _tests(row, "", texts, where)
     if not tests:
