@@ -1,6 +1,8 @@
 """CRUXEval, all of it: what is right passes, what is wrong or computed does not."""
 
+import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,12 @@ from codeloop.core.problem import AnswerTests, Problem, Reason, Verdict
 from codeloop.evals.benchmarks import benchmark
 from codeloop.evals.cruxeval import cruxeval_input, cruxeval_output
 from codeloop.evals.extraction import extract
+from codeloop.evals.prepared import Prepared, prepare, prepared_path
+from codeloop.evals.rows import digest
+from codeloop.evals.run import Evaluation
+from codeloop.evals.settings import FeedbackKind, Settings
 from codeloop.judge.many import RigPool, in_order
+from codeloop.models.scripted import ScriptedModel
 
 DATA = os.environ.get("CODELOOP_DATA")
 given = [
@@ -65,6 +72,43 @@ def test_an_endless_call_is_a_limit(pool: RigPool) -> None:
     problem = cruxeval_input(row, "f:1")
     assert pool.judge(problem, "0").passed
     assert pool.judge(problem, "1").reason is Reason.LIMIT
+
+
+@pytest.mark.parametrize(
+    ("name", "replies", "passed", "told"),
+    [
+        (
+            "cruxeval-i",
+            ["```python\n[2], [1]\n```", "No:\n```python\nassert f([1], [2]) == [1, 2]\n```"],
+            [False, True],
+            "assert f([2], [1]) == [1, 2]",
+        ),
+        (
+            "cruxeval-o",
+            ["```python\nf([1], [2])\n```", "It is `[1, 2]`.\n```python\n[1, 2]\n```"],
+            [False, True],
+            "may not call or name anything",
+        ),
+        ("cruxeval-o", ["```python\n[2, 1]\n```", "never asked"], [False], ""),
+    ],
+)
+def test_a_dialogue_tells_what_the_prompt_lets_a_model_know(
+    name: str, replies: list[str], passed: list[bool], told: str, tmp_path: Path, pool: RigPool
+) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(ROW | {"output": "[1, 2]"}) + "\n", encoding="utf-8")
+    some = replace(benchmark(name), file="rows.jsonl", sha256=digest(path))
+    list(prepare(some, tmp_path, tmp_path, pool, threads=1))
+    prepared = Prepared(prepared_path(tmp_path, some), some)
+    assert prepared.problem("sample_0").visible
+    chosen = Settings(str(some), "scripted", FeedbackKind.EXECUTION, turns=2)
+    model = ScriptedModel(replies)
+    record = Evaluation(prepared, model, pool, chosen).dialogue("sample_0", 0)
+    assert [turn["base"] for turn in record["turns"]] == passed
+    assert record["leaks"] == []
+    assert model.calls[0].messages[0].content.count("assert f(") == 1
+    if told:
+        assert told in model.calls[1].messages[-1].content
 
 
 @pytest.mark.parametrize("name", ["cruxeval", "cruxeval-i"])

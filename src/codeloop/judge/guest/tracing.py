@@ -157,7 +157,7 @@ class Trace:
         before = self._seen.setdefault(id(frame), {})
         for name, value in frame.f_locals.items():
             text = short(value)
-            if before.get(name) != text and len(before) < STEPS:
+            if before.get(name) != text:
                 before[name] = text
                 yield name, text
 
