@@ -52,6 +52,13 @@ def test_the_query_can_come_from_stdin(codeloop: Run, scripted: Scripted) -> Non
     assert "Fine." in done.stdout
 
 
+def test_a_kernel_that_cannot_be_had_is_told_in_one_line(codeloop: Run, scripted: Scripted) -> None:
+    done = codeloop("run", "q", "--kernel", "python3", "--model", scripted([RIGHT]))
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "a Jupyter kernel needs pyzmq" in done.stderr
+
+
 def test_files_lie_in_the_work_directory(codeloop: Run, scripted: Scripted, tmp_path: Path) -> None:
     table = tmp_path / "my table.csv"
     table.write_text("x\n1\n2\n", encoding="utf-8")
