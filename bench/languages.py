@@ -13,9 +13,12 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from codeloop.core.execution import ExecutionResult, Status
+from codeloop.core.execution import MIB, ExecutionLimits, ExecutionResult, Status
 from codeloop.sandbox import SandboxSession, open_sandbox, prepare_toolchain
 
+ROOMY = ExecutionLimits(
+    cpu_s=60.0, wall_s=120.0, memory_bytes=1536 * MIB, processes=256, disk_bytes=512 * MIB
+)
 CPP = """\
 #include <bits/stdc++.h>
 using namespace std;
@@ -33,6 +36,35 @@ public class Main {
         Map<Integer, List<Integer>> all = new TreeMap<>();
         for (int i = 0; i < 9; i++) all.computeIfAbsent(i % 3, k -> new ArrayList<>()).add(i * i);
         System.out.println(all.values().stream().map(List::size).collect(Collectors.toList()));
+    }
+}
+"""
+# One process that compiles JAVA again and again, each time other: what a warm compiler would take.
+WARM = """\
+import java.net.URI;
+import java.nio.file.*;
+import java.util.*;
+import javax.tools.*;
+public class Warm {
+    static class Text extends SimpleJavaFileObject {
+        final String text;
+        Text(String text) {
+            super(URI.create("string:///Main.java"), Kind.SOURCE);
+            this.text = text;
+        }
+        public CharSequence getCharContent(boolean lenient) { return text; }
+    }
+    public static void main(String[] a) throws Exception {
+        JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
+        String text = Files.readString(Path.of("Main.java"));
+        List<String> flags = List.of("-proc:none", "-nowarn", "-d", "/tmp/c");
+        for (int i = 0; i < 40; i++) {
+            long start = System.nanoTime();
+            var files = compiler.getStandardFileManager(null, null, null);
+            var one = List.of(new Text(text.replace("< 9", "< 9" + i)));
+            if (!compiler.getTask(null, files, null, flags, null, one).call()) System.exit(1);
+            if (i >= 20) System.out.println((System.nanoTime() - start) / 1e9);
+        }
     }
 }
 """
@@ -55,6 +87,10 @@ HELLO = {
 _CPP = "g++ -std=gnu++20 -pipe {flags} -o /tmp/a a.cpp"
 _JAVAC = "javac {flags} -d /tmp/c Main.java"
 _RUN = "java {flags} -cp /tmp/c Main"
+_GO_ANEW = (  # a program that is not in the cache
+    "{before} && sed s/42/$RANDOM/ main.go > new.go && "
+    "GOCACHE={cache} go build {flags} -o /tmp/a new.go"
+)
 _PREPARED = "-J-XX:SharedArchiveFile=/opt/toolchain/javac.jsa"
 _QUICK = "-J-XX:TieredStopAtLevel=1 -J-XX:+UseSerialGC -proc:none"
 # A way, the plain way that it is compared to, and the commands of both: all run in the jail.
@@ -77,16 +113,31 @@ LEVERS = {
         _RUN.format(flags=""),
         _RUN.format(flags="-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto"),
     ),
+    "go: a cache that is kept": (
+        _GO_ANEW.format(cache="/tmp/g0", flags="-ldflags='-s -w'", before="rm -rf /tmp/g0"),
+        _GO_ANEW.format(cache="/tmp/g1", flags="-ldflags='-s -w'", before="true"),
+    ),
+    "go: the same, had Go no library": (
+        _GO_ANEW.format(cache="/tmp/g0", flags="-gcflags=all=-N", before="rm -rf /tmp/g0"),
+        _GO_ANEW.format(cache="/tmp/g2", flags="-gcflags=all=-N", before="true"),
+    ),
     "go: no symbols": (
-        "GOCACHE=/tmp/g1 go build -o /tmp/a main.go",
-        "GOCACHE=/tmp/g2 go build -ldflags='-s -w' -o /tmp/a main.go",
+        _GO_ANEW.format(cache="/tmp/g1", flags="", before="true"),
+        _GO_ANEW.format(cache="/tmp/g1", flags="-ldflags='-s -w'", before="true"),
     ),
     "rust: no debug info, gold": (
         "rustc -g -o /tmp/a main.rs",
         "rustc -Cdebuginfo=0 -Clink-arg=-fuse-ld=gold -o /tmp/a main.rs",
     ),
 }
-SOURCES = {"a.cpp": CPP, "Main.java": JAVA, "main.go": HELLO["go"], "main.rs": HELLO["rust"]}
+TOOLS = ("g++", "javac", "java", "go", "rustc")
+SOURCES = {
+    "a.cpp": CPP,
+    "Main.java": JAVA,
+    "Warm.java": WARM,
+    "main.go": HELLO["go"],
+    "main.rs": HELLO["rust"],
+}
 
 
 def timed(session: SandboxSession, code: str, language: str) -> float:
@@ -123,8 +174,10 @@ def main() -> None:
         with open_sandbox(toolchain=folder) as sandbox:
             once = sandbox.open_session(stateful=False)
             took = languages(once, args.runs)
-            kept = sandbox.open_session(stateful=True)
+            kept = sandbox.open_session(stateful=True, limits=ROOMY)
             report = {"languages": took, "levers": levers(kept, Path(scratch), args.runs)}
+            if "java" in kept.languages:
+                report["warm_javac_s"] = warm_javac(kept)
     if args.json:
         args.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
@@ -142,6 +195,17 @@ def languages(session: SandboxSession, runs: int) -> dict[str, float]:
     return took
 
 
+def warm_javac(session: SandboxSession) -> dict[str, float]:
+    """Return what `javac` takes for a program once it has compiled twenty others."""
+    flags = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+    command = f"javac -d /tmp/c Warm.java && java {flags} -cp /tmp/c Warm"
+    *_, result = session.run(command, language="bash")
+    assert isinstance(result, ExecutionResult)
+    took = round(statistics.median(map(float, result.stdout.text.split())), 4)
+    print(f"{'javac: warm (it is not built)':32}{'':9}{took:9.3f}")
+    return {"quick_s": took}
+
+
 def levers(session: SandboxSession, scratch: Path, runs: int) -> dict[str, dict[str, float]]:
     """Return, for each way to compile quicker, its time, that of the plain way, and the ratio."""
     for name, text in SOURCES.items():
@@ -150,7 +214,7 @@ def levers(session: SandboxSession, scratch: Path, runs: int) -> dict[str, dict[
     timed(session, "mkdir -p /tmp/c", "bash")
     ways: dict[str, Callable[[], float]] = {}
     for name, pair in LEVERS.items():
-        tool = pair[1].removeprefix("GOCACHE=/tmp/g2 ").split(" ")[0]
+        tool = next(word for word in TOOLS if f"{word} " in pair[1])
         probe = session.run(f"command -v {tool}", language="bash")
         *_, result = probe
         assert isinstance(result, ExecutionResult)
