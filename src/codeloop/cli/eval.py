@@ -21,11 +21,13 @@ _EPILOG = """\
 in place of BENCHMARK:
   list             the benchmarks that are known by name
   pull NAME        bring a benchmark's file from where it is public (`all`: every one)
-  report DIR       the page of a run
+  report DIR       the page of a run; --html writes report.html too: every dialogue in one file
   compare A B...   runs on the same problems: each beside the first (interval, exact McNemar test,
                    Holm's correction), feedback beside its controls and beside sampling for
                    equal tokens
   published [DIR]  the published table, with one's own runs on top
+  export DIR       --form samples (for `codeloop judge`), evalplus (its results) or inspect (a log)
+                   as --out FILE
 
 presets are OpenCodeInterpreter's own protocol. It shows the model the tests that measure it
 (--visible all), and its page says so.
@@ -148,7 +150,7 @@ def _run(args: argparse.Namespace) -> int:
         failures = _follow(evaluation, _chosen(args, prepared), folder, settings, args.in_flight)
     print(eval_report.write_pages(folder, settings, as_json=args.json), end="")
     if not args.json:
-        print(f"\n{folder}: settings, records, report.md")
+        print(f"\n{folder}: settings, records, report.md, report.html")
     return 3 if failures else 0
 
 
@@ -234,4 +236,5 @@ _VERBS = {  # in place of a benchmark: what is done, with how many folders or na
     "report": (eval_report.report, 1, 1),
     "compare": (eval_report.compare, 2, _MANY),
     "published": (eval_report.published, 0, _MANY),
+    "export": (eval_report.export, 1, 1),
 }

@@ -2,10 +2,12 @@
 
 import argparse
 import json
+import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codeloop.core.errors import ConfigError
+from codeloop.core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,26 +20,53 @@ if TYPE_CHECKING:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the flags of these verbs."""
     group = parser.add_argument_group("report, compare, published, export")
-
+    group.add_argument(
+        "--html", action="store_true", help="report: write DIR/report.html; compare: print HTML"
+    )
+    group.add_argument(
+        "--form", choices=["samples", "evalplus", "inspect"], help="export: what --out FILE holds"
+    )
     group.add_argument("--row", action="store_true", help="published: one's own rows alone")
 
 
 def report(args: argparse.Namespace) -> int:
     (folder,) = args.paths
-    print(write_pages(folder, settings_of(folder), as_json=args.json), end="")
+    text = write_pages(folder, settings_of(folder), as_json=args.json, as_html=args.html)
+    print(text, end="")
     return 0
 
 
-def write_pages(folder: Path, settings: "Settings", *, as_json: bool) -> str:
-    """Write the pages of a run beside its records; return it, or its figures as JSON."""
+def write_pages(
+    folder: Path, settings: "Settings", *, as_json: bool = False, as_html: bool = True
+) -> str:
+    """Write the pages of a run beside its records; return it in Markdown, or its figures."""
     from dataclasses import asdict
 
+    from codeloop.evals.reports.figures import language_of, summarise
     from codeloop.evals.reports.markdown import markdown
+    from codeloop.evals.reports.page import run_page
+    from codeloop.evals.run import read_records
 
-    summary = _summary(folder, settings)
-    page = markdown(settings, summary)
-    (folder / "report.md").write_text(page, encoding="utf-8")
-    return json.dumps(asdict(summary)) + "\n" if as_json else page
+    rows, language = read_records(folder), language_of(settings)
+    summary = summarise(rows, stop=settings.stop, language=language)
+    text = markdown(settings, summary)
+    pages = {"report.md": text}
+    if as_html:
+        rows.sort(key=lambda row: (natural(row["problem"]), row["sample"]))
+        pages["report.html"] = run_page(settings, summary, rows, language=language)
+    for name, page in pages.items():
+        try:
+            (folder / name).write_text(page, encoding="utf-8")
+        except OSError as error:
+            msg = f"{folder / name}: cannot be written ({error.strerror})"
+            raise DataError(msg) from error
+    return json.dumps(asdict(summary)) + "\n" if as_json else text
+
+
+def natural(name: str) -> list[tuple[int, str]]:
+    """Return what sorts names by the numbers in them."""
+    parts = re.split(r"(\d+)", name)
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
 
 
 def compare(args: argparse.Namespace) -> int:
@@ -45,34 +74,67 @@ def compare(args: argparse.Namespace) -> int:
 
     from codeloop.evals.reports.comparison import compare_all
     from codeloop.evals.reports.markdown import comparison
+    from codeloop.evals.reports.page import comparison_page
     from codeloop.evals.settings import Stop
 
     runs = _runs(args.paths)
+    benchmarks = {run.settings.benchmark for run in runs}
+    if len(benchmarks) > 1:
+        print(f"codeloop: {' and '.join(sorted(benchmarks))} differ", file=sys.stderr)
     found = compare_all(runs, Stop(args.stop or "visible"))
-    print(json.dumps(asdict(found)) if args.json else comparison(found).rstrip())
+    if args.json:
+        print(json.dumps(asdict(found)))
+    else:
+        print(comparison_page(found, runs) if args.html else comparison(found).rstrip())
     return 0
 
 
 def published(args: argparse.Namespace) -> int:
-    from dataclasses import asdict
+    from codeloop.evals.reports.markdown import as_line, as_lines
+    from codeloop.evals.reports.tables import published_table
 
-    from codeloop.evals.reports.markdown import beside_published
-    from codeloop.evals.reports.published import own_rows, table_row
-    from codeloop.evals.reports.published import published as published_rows
-
-    settings = [settings_of(folder) for folder in args.paths]
-    runs = [(each, _summary(path, each)) for path, each in zip(args.paths, settings, strict=True)]
-    own = own_rows(runs)
-    if args.row and not own:
+    runs = [(settings, _summary(path, settings)) for path, settings in _all(args.paths)]
+    table = published_table(runs)
+    if args.row and not table.own:
         msg = "--row takes folders of runs on HumanEval or MBPP"
         raise ConfigError(msg)
+    rows = table.rows[: table.own] if args.row else table.rows
     if args.json:
-        print(json.dumps([asdict(row) for row in (*own, *(() if args.row else published_rows()))]))
-    elif args.row:
-        print(*map(table_row, own), sep="\n")
+        print(json.dumps([dict(zip(table.head, row, strict=True)) for row in rows]))
     else:
-        print(*beside_published(runs), sep="\n")
+        print(*(map(as_line, rows) if args.row else as_lines(table)), sep="\n")
     return 0
+
+
+def export(args: argparse.Namespace) -> int:
+    from datetime import UTC, datetime
+    from importlib import metadata
+
+    from codeloop.evals.exports import Form, exported
+    from codeloop.evals.run import RECORDS, read_records
+
+    (folder,) = args.paths
+    if args.form is None or args.out is None:
+        msg = "export needs --form and --out FILE"
+        raise ConfigError(msg)
+    settings, rows = settings_of(folder), read_records(folder)
+    rows.sort(key=lambda row: (natural(row["problem"]), row["sample"]))
+    created = datetime.fromtimestamp((folder / RECORDS).stat().st_mtime, UTC)
+    version = metadata.version("codeloop")
+    data = exported(Form(args.form), settings, rows, created, version)
+    try:
+        args.out.write_bytes(data)
+    except OSError as error:
+        msg = f"{args.out}: cannot be written ({error.strerror})"
+        raise DataError(msg) from error
+    missing = sum(bool(row.get("error")) for row in rows)
+    if missing and args.form != Form.INSPECT:
+        print(f"codeloop: {missing} dialogues without a reply are left out", file=sys.stderr)
+    return 0
+
+
+def _all(folders: "Sequence[Path]") -> "list[tuple[Path, Settings]]":
+    return [(folder, settings_of(folder)) for folder in folders]
 
 
 def settings_of(folder: Path) -> "Settings":

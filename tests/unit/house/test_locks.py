@@ -16,6 +16,7 @@ EXTRAS = PROJECT["project"]["optional-dependencies"]
 CORE = [*PROJECT["project"]["dependencies"], *(each for name in EXTRAS for each in EXTRAS[name])]
 DEV = [each for name in ("test", "check", "docs", "build", "lock") for each in GROUPS[name]]
 LOCKS = {"run": [*CORE, *GROUPS["build"]], "dev": [*CORE, *DEV], "guest": GROUPS["guest"]}
+LOCKS["peers"] = GROUPS["peers"]
 
 ENTRY = re.compile(
     r"^(?P<name>[\w.-]+)==(?P<version>\S+)(?P<rest>(?:.*\n(?:[ ].*\n)*))", re.MULTILINE
@@ -60,4 +61,4 @@ def test_the_product_runs_on_what_was_tested() -> None:
 
 
 def test_every_group_is_in_a_lock() -> None:
-    assert set(GROUPS) == {"test", "check", "docs", "build", "lock", "guest"}
+    assert set(GROUPS) == {"test", "check", "docs", "build", "lock", "guest", "peers"}

@@ -93,7 +93,7 @@ def summarise(
     """
     good = [row for row in records if not row.get("error")]
     sets = sets_of(good)
-    last = [row["turns"][_stop(row["turns"], Stop.SELF)] for row in good]
+    last = [row["turns"][stop_turn(row["turns"], Stop.SELF)] for row in good]
     strict = strictly(good, language)
     return Summary(
         records=len(records),
@@ -130,7 +130,7 @@ def outcome(row: Row, tests: str, stop: Stop) -> bool:
     """Whether a dialogue that stops so ends with a solution that passes."""
     if stop is Stop.ORACLE:
         return any(passes(turn, tests) for turn in row["turns"])
-    return passes(row["turns"][_stop(row["turns"], stop)], tests)
+    return passes(row["turns"][stop_turn(row["turns"], stop)], tests)
 
 
 def outcomes(rows: Sequence[Row], tests: str, stop: Stop) -> dict[str, list[bool]]:
@@ -166,7 +166,7 @@ def costs(rows: Sequence[Row], tests: str) -> tuple[Cost, ...]:
     return tuple(found)
 
 
-def _stop(turns: Sequence[Row], stop: Stop) -> int:
+def stop_turn(turns: Sequence[Row], stop: Stop) -> int:
     """Return the turn at which a dialogue stops: where visible tests pass, or its last."""
     if stop is Stop.VISIBLE:
         return next((at for at, turn in enumerate(turns) if turn["visible"]), len(turns) - 1)

@@ -1,7 +1,7 @@
 """The results that OpenCodeInterpreter has published, and one's own in the same form."""
 
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -10,7 +10,7 @@ from statistics import mean
 from codeloop.evals.reports.figures import Summary
 from codeloop.evals.settings import FeedbackKind, Settings, Visible
 
-_COLUMNS = {"humaneval": "HumanEval (+)", "mbpp": "MBPP (+)"}
+COLUMNS = {"humaneval": "HumanEval (+)", "mbpp": "MBPP (+)"}
 _SAYS = {
     "none": "",
     "execution": " + exec",
@@ -58,7 +58,7 @@ def _row(row: dict[str, object]) -> Published:
 def family(benchmark: str) -> str:
     """Return the column of the table that a benchmark belongs to; empty if there is none."""
     name = benchmark.partition("@")[0]
-    return {"humaneval+": "humaneval", "mbpp+": "mbpp"}.get(name, name if name in _COLUMNS else "")
+    return {"humaneval+": "humaneval", "mbpp+": "mbpp"}.get(name, name if name in COLUMNS else "")
 
 
 def own_rows(runs: Iterable[tuple[Settings, Summary]]) -> list[Published]:
@@ -78,7 +78,7 @@ def own_rows(runs: Iterable[tuple[Settings, Summary]]) -> list[Published]:
 def _own(model: str, feedback: str, how: str, columns: dict[str, tuple[float, float]]) -> Published:
     pairs = list(columns.values())
     average = None
-    if len(pairs) == len(_COLUMNS):
+    if len(pairs) == len(COLUMNS):
         average = round(mean(pair[0] for pair in pairs), 1), round(mean(p[1] for p in pairs), 1)
     return Published(model, how, feedback, columns.get("humaneval"), columns.get("mbpp"), average)
 
@@ -94,23 +94,6 @@ def _how(settings: Settings) -> str:
 def _percents(settings: Settings, summary: Summary) -> tuple[float, float]:
     rates = [100 * each[settings.stop].rate for each in summary.rates.values()]
     return round(rates[0], 1), round(rates[-1], 1)
-
-
-def table(rows: Sequence[Published]) -> list[str]:
-    """Return rows as the lines of a Markdown table; a star marks what is misprinted."""
-    head = ["Model", *_COLUMNS.values(), "Average (+)"]
-    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
-    return lines + [table_row(row) for row in rows]
-
-
-def table_row(row: Published) -> str:
-    """Return one row as a line of Markdown."""
-    cells = [row.name]
-    for name in ("humaneval", "mbpp", "average"):
-        pair = getattr(row, name)
-        stars = ["*" if f"{name}{plus}" in row.misprint else "" for plus in ("", "+")]
-        cells.append(f"{pair[0]}{stars[0]} ({pair[1]}{stars[1]})" if pair else "-")
-    return f"| {' | '.join(cells)} |"
 
 
 def possible(percent: float, problems: int) -> bool:

@@ -134,7 +134,7 @@ def test_runs_are_set_beside_the_first_their_controls_and_sampling() -> None:
     (sampled,) = found.over_sampling
     assert (sampled.run, sampled.samples) == ("exec", "single")
     page = comparison(found)
-    assert "| exec - retry | 8 | 12.5 %, 100.0 % | +87.5 (" in page
+    assert "| exec - retry | 8 | 100.0 %, 12.5 % | +87.5 (" in page
     assert "| exec | 2 | 8 | 20 | - |" in page
 
 

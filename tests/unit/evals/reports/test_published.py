@@ -2,8 +2,9 @@ import pytest
 from recorded import recorded, recorded_turn
 
 from codeloop.evals.reports.figures import summarise
-from codeloop.evals.reports.markdown import beside_published, markdown
-from codeloop.evals.reports.published import own_rows, possible, published, table_row
+from codeloop.evals.reports.markdown import as_line, as_lines, markdown
+from codeloop.evals.reports.published import own_rows, possible, published
+from codeloop.evals.reports.tables import published_cells, published_table
 from codeloop.evals.settings import FeedbackKind, Settings
 
 PROBLEMS = {"humaneval": 164, "mbpp": 399}
@@ -42,13 +43,13 @@ def test_runs_of_one_model_on_both_benchmarks_are_one_row() -> None:
     summary = summarise(ROWS)
     runs = [(Settings(name, "mine"), summary) for name in ("humaneval+@v0.1.10", "mbpp+@0.2.0")]
     (row,) = own_rows(runs)
-    assert table_row(row) == "| mine | 50.0 (50.0) | 50.0 (50.0) | 50.0 (50.0) |"
+    assert as_line(published_cells(row)) == "| mine | 50.0 (50.0) | 50.0 (50.0) | 50.0 (50.0) |"
     assert own_rows([(Settings("leetcode@1", "mine"), summary)]) == []
 
 
 def test_a_row_says_how_feedback_was_given_and_stars_mark_misprints() -> None:
     settings = Settings("mbpp@1", "mine", feedback=FeedbackKind.EXECUTION, turns=3)
-    page = "\n".join(beside_published([(settings, summarise(ROWS))]))
+    page = "\n".join(as_lines(published_table([(settings, summarise(ROWS))])))
     assert "| mine (examples shown, 3 turns) + exec | - | 50.0 (50.0) | - |" in page
     assert "| GPT-4 Turbo + exec | 88.0* (84.2*) | 92.0 (78.2) | 90.0 (81.2) |" in page
 
