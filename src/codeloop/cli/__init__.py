@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import metadata
 
@@ -43,6 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status; errors of ours become one line on stderr."""
+    warnings.filterwarnings("ignore", module="<unknown>")  # of models' code, which we only parse
     try:
         args = build_parser().parse_args(argv)
         status: int = args.main(args)

@@ -17,6 +17,7 @@ from codeloop.judge.many import RigPool, in_order
 
 DATA = os.environ.get("CODELOOP_DATA")
 pytestmark = [
+    pytest.mark.filterwarnings("ignore:invalid escape sequence"),  # in the code of models
     pytest.mark.jail,
     pytest.mark.data,
     pytest.mark.slow,
