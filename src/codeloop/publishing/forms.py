@@ -1,12 +1,12 @@
 """Examples in the forms that others read: messages, the paper's, ShareGPT, preference pairs."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any
 
 from codeloop.core.codeblocks import find_blocks
-from codeloop.core.dialogue import Dialogue, Role, Source, Turn
-from codeloop.dataset.records import Example
+from codeloop.core.dialogue import Dialogue, Source, Turn
+from codeloop.dataset.records import Example, Way
 from codeloop.loop.prompts import feedback_parts, render
 
 Row = dict[str, Any]
@@ -48,7 +48,7 @@ def as_messages(example: Example) -> Row:
     ]
     for at, turn in enumerate(dialogue.turns):
         messages.append(
-            {"role": "assistant", "content": turn.reply, "failed": has_failed(dialogue, at)}
+            {"role": "assistant", "content": turn.reply, "failed": has_failed(example, at)}
         )
         messages += _after(turn)
     return {
@@ -89,9 +89,9 @@ def as_pairs(example: Example) -> Iterator[Row]:
     """
     turns = example.dialogue.turns
     for at, turn in enumerate(turns[:-1]):
-        if not has_failed(example.dialogue, at):
+        if not has_failed(example, at):
             continue
-        repaired = _repair(example.dialogue, at)
+        repaired = _repair(example, at)
         if repaired is None or repaired.reply == turn.reply:
             continue
         before = Dialogue(example.dialogue.opening, turns[:at], example.dialogue.id)
@@ -105,29 +105,27 @@ def as_pairs(example: Example) -> Iterator[Row]:
         }
 
 
-def has_failed(dialogue: Dialogue, at: int) -> bool:
-    """Return whether the code of a turn failed: in its run, before a judge, or by what follows.
+def has_failed(example: Example, at: int) -> bool:
+    """Return whether the code of a turn failed: in its run, before a judge, or by how it was made.
 
-    A person who speaks of a verdict that failed makes a turn fail; so does a reply that is
-    repaired though its code ended well, which only its verdict or the next turn tells.
+    Planted bugs may print a wrong value and end well: there each code but the last is faulty.
     """
+    dialogue = example.dialogue
     turn = dialogue.turns[at]
     if turn.failed:
         return True
     if turn.verdict is not None:
         return not turn.verdict.passed
-    later = dialogue.turns[at + 1 :]
-    return bool(turn.cells) and any(
-        each.cells and _code(each) != _code(turn) and each.verdict is None for each in later
-    )
+    later = any(each.cells for each in dialogue.turns[at + 1 :])
+    return bool(turn.cells) and later and example.way is Way.MUTATION
 
 
-def _repair(dialogue: Dialogue, at: int) -> Turn | None:
+def _repair(example: Example, at: int) -> Turn | None:
     """Return the last turn with code after a failed one, if it has not failed itself."""
-    for number in range(len(dialogue.turns) - 1, at, -1):
-        turn = dialogue.turns[number]
-        if turn.cells:
-            return None if has_failed(dialogue, number) else turn
+    turns = example.dialogue.turns
+    for number in range(len(turns) - 1, at, -1):
+        if turns[number].cells:
+            return None if has_failed(example, number) else turns[number]
     return None
 
 
@@ -136,10 +134,6 @@ def _in_words_of(failed: str, repaired: str) -> str:
     if len(one) == len(other) == 1 and failed.count(one[0].code) == 1:
         return failed.replace(one[0].code, other[0].code)
     return repaired
-
-
-def _code(turn: Turn) -> str:
-    return "\n".join(cell.code for cell in turn.cells)
 
 
 def _after(turn: Turn) -> list[Row]:
@@ -156,16 +150,3 @@ def _after(turn: Turn) -> list[Row]:
 
 def _shown(dialogue: Dialogue) -> list[Row]:
     return [{"role": each.role.value, "content": each.content} for each in render(dialogue)]
-
-
-def reader(form: Form) -> Callable[[Row], str]:
-    """Return what finds the whole text of a row, for a search."""
-
-    def text(row: Row) -> str:
-        parts = row.get("messages") or row.get(_SHAREGPT_TURNS) or []
-        return "\n".join(str(each.get("content") or each.get("value")) for each in parts)
-
-    return text
-
-
-ROLES = (Role.SYSTEM.value, Role.USER.value, Role.ASSISTANT.value, "execution")

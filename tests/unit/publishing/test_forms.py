@@ -111,6 +111,15 @@ def test_a_verdict_makes_a_turn_fail() -> None:
     assert [each["failed"] for each in messages if "failed" in each] == [True, False]
 
 
+def test_code_that_a_person_wants_changed_has_not_failed() -> None:
+    first = turn("Here.", RIGHT, OK, Feedback(Source.PERSON, "Print 2 as well."))
+    second = turn("More.", f"{RIGHT}print(2)\n", OK)
+    dialogue = Dialogue.ask("Write it.").with_turn(first).with_turn(second)
+    given_ = Example(dialogue, Way.SIMULATION, (), "", "", "", ())
+    assert not list(as_pairs(given_))
+    assert not any(each.get("failed") for each in as_messages(given_)["messages"])
+
+
 @given(st.lists(st.sampled_from(list(Source)), max_size=4), st.booleans())
 def test_pieces_of_feedback_make_its_text(sources: list[Source], ran: bool) -> None:
     said = tuple(Feedback(source, "some words") for source in sources)
