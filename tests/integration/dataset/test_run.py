@@ -76,6 +76,7 @@ def asked_until(endpoint: Endpoint, calls: int, running: "subprocess.Popen[bytes
 
 
 @pytest.mark.jail
+@pytest.mark.slow
 def test_a_run_that_is_killed_goes_on_and_comes_out_the_same(
     tmp_path: Path, endpoint: Endpoint
 ) -> None:
@@ -120,6 +121,7 @@ def test_what_is_made_holds_the_whole_exchange(tmp_path: Path, endpoint: Endpoin
 
 
 @pytest.mark.jail
+@pytest.mark.slow
 def test_shards_merged_are_the_run_in_one_piece(tmp_path: Path, endpoint: Endpoint) -> None:
     config = prepared(tmp_path / "a", endpoint, rows=7)
     assert run(config, tmp_path / "whole").returncode == 0
@@ -135,6 +137,7 @@ def test_shards_merged_are_the_run_in_one_piece(tmp_path: Path, endpoint: Endpoi
 
 
 @pytest.mark.jail
+@pytest.mark.slow
 def test_a_budget_stops_a_run_and_it_goes_on_with_more(tmp_path: Path, endpoint: Endpoint) -> None:
     config = prepared(tmp_path / "a", endpoint, rows=6, in_flight=1)
     out = tmp_path / "out"
@@ -176,6 +179,7 @@ def test_a_key_that_is_not_known_names_the_nearest(tmp_path: Path, endpoint: End
 
 
 @pytest.mark.jail
+@pytest.mark.slow
 def test_no_row_is_lost_and_none_passed_on_when_a_tenth_of_the_calls_fails(tmp_path: Path) -> None:
     endpoint = Endpoint(share=0.1, late_s=3)
     try:
