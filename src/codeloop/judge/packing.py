@@ -1,5 +1,6 @@
 """Works out once what a problem's reference tells, so that no later trial has to."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,3 +51,11 @@ def answers(tests: PackedTests) -> list[Any]:
     _, _, flags, data, _ = decode(tests.data)[0]
     known = (value for flag, value in zip(flags, data, strict=True) if not flag & (HASHED | UNTOLD))
     return [decode(value)[0] for value in known]
+
+
+def examples(tests: PackedTests) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """Yield the arguments of a call and what is expected, where more than a digest is known."""
+    _, calls, flags, data, _ = decode(tests.data)[0]
+    for call, flag, value in zip(calls, flags, data, strict=True):
+        if not flag & (HASHED | UNTOLD):
+            yield decode(call, 2)[0], decode(value)[0]

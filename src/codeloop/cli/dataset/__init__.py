@@ -5,6 +5,7 @@ import argparse
 from codeloop.cli.dataset import (
     card,
     check,
+    decontaminate,
     dedup,
     export,
     ingest,
