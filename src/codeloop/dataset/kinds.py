@@ -1,8 +1,15 @@
 """The stages that a config may name."""
 
 from codeloop.dataset import refining
+from codeloop.dataset.decontamination import stage as decontamination
 from codeloop.dataset.deduplication import stage as deduplication
 from codeloop.dataset.scoring import stage as scoring
 from codeloop.dataset.stages import StageKind
 
-KINDS: tuple[StageKind, ...] = (deduplication.KIND, scoring.KIND, refining.KIND)
+KINDS: tuple[StageKind, ...] = (
+    deduplication.KIND,
+    scoring.KIND,
+    decontamination.KIND,
+    refining.KIND,
+    decontamination.EXAMPLES_KIND,
+)

@@ -15,6 +15,7 @@ from codeloop.dataset.calls import Asking, StoredModel
 from codeloop.dataset.keys import chooser
 from codeloop.dataset.runs import Place, StoredSession
 from codeloop.dataset.store import Store
+from codeloop.judge.many import RigPool
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +30,14 @@ class Cast:
 class Surroundings:
     """What a whole run is handed: models by role, where code runs, problems by name of their set.
 
-    `problems` are those of benchmarks, for what must not be in a dataset.
+    `problems` are those of benchmarks, for what must not be in a dataset; `rigs` try against them.
     """
 
     cast: Mapping[str, Cast] = field(default_factory=dict)
     place: Place | None = None
     open_session: Callable[[], Session] | None = None
     problems: Mapping[str, Callable[[], Iterable[Problem]]] = field(default_factory=dict)
+    rigs: RigPool | None = None
     purse: Purse = field(default_factory=Purse)
     asking: Asking = field(default_factory=Asking)
 

@@ -76,6 +76,11 @@ class RigPool:
         for rig in self._opened:
             self._free.put(rig)
 
+    @property
+    def rigs(self) -> int:
+        """How many there are."""
+        return len(self._opened)
+
     @contextmanager
     def lend(self) -> Iterator[Rig]:
         """Lend a rig, once one is free."""

@@ -11,6 +11,7 @@ from codeloop.cli.dataset import sandboxes
 from codeloop.core.errors import ConfigError
 
 if TYPE_CHECKING:
+    from codeloop.core.problem import Problem
     from codeloop.core.protocols import Session
     from codeloop.dataset.budget import Budget
     from codeloop.dataset.config import Config, ModelSettings, SandboxSettings
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from codeloop.dataset.stages import SetStage, Shop, Stage
     from codeloop.dataset.store import Store
     from codeloop.dataset.throttle import Throttle
+    from codeloop.judge.many import RigPool
 
 STORE = "store.db"
 _IN_FLIGHT = 64  # calls at an endpoint of which nothing is known
@@ -64,7 +66,12 @@ def open_making(
     if config.sandbox is not None:
         place, open_session = _open_sandbox(config.sandbox, stack)
     surroundings = Surroundings(
-        cast, place, open_session, purse=_purse(Purse(budget, prices), store)
+        cast,
+        place,
+        open_session,
+        problems=_problems(),
+        rigs=_rigs(config, stack),
+        purse=_purse(Purse(budget, prices), store),
     )
     stages = tuple(each.kind.build(each.settings, surroundings) for each in config.stages)
     check_chain([each.kind for each in config.stages], stages, _input_kind(config))
@@ -73,6 +80,36 @@ def open_making(
             stage.owner(surroundings)  # every role is played
     shop = Shop(store, surroundings, again=PASSING | {FailureClass(each) for each in again})
     return Making(config, stages, store, shop, surroundings, throttles)
+
+
+def _problems() -> "dict[str, Callable[[], Iterator[Problem]]]":
+    """Return the problems of each benchmark by its name; a file is read when it is wanted."""
+    import os
+    from functools import partial
+
+    from codeloop.cli.benchmarking import data_folder
+    from codeloop.evals.benchmarks import benchmarks
+
+    given = os.environ.get("CODELOOP_DATA")
+    data = data_folder(Path(given) if given else None)
+    newest_last = reversed(benchmarks())
+    return {each.name: partial(each.problems, data) for each in newest_last}
+
+
+def _rigs(config: "Config", stack: ExitStack) -> "RigPool | None":
+    """Return rigs if a stage tries rows against benchmarks, and code may run."""
+    wanted = any(hasattr(each.settings, "against") for each in config.stages)
+    if not wanted or config.sandbox is None:
+        return None
+    from codeloop.judge.many import RigPool
+    from codeloop.judge.programs import rig_programs
+    from codeloop.sandbox import open_pool
+
+    slots, programs = config.sandbox.running, rig_programs()
+    pool = stack.enter_context(
+        open_pool(slots=slots, guest_packages=wiring.guest_packages(), toolchain=wiring.toolchain())
+    )
+    return stack.enter_context(RigPool(lambda: pool.open_rig(programs), slots))
 
 
 def _purse(purse: Any, store: "Store") -> Any:
