@@ -22,6 +22,7 @@ from codeloop.cli.dataset import (
 _VERBS = (
     ingest,
     dedup,
+    decontaminate,
     score,
     judge_check,
     run,
