@@ -30,10 +30,9 @@ from typing import Any
 
 from codeloop.core.problem import Problem
 from codeloop.dataset.decontamination.leaks import Decontamination, Leak
-from codeloop.dataset.decontamination.structure import without_docstring
+from codeloop.dataset.decontamination.wording import without_docstring
 from codeloop.dataset.records import Malformed, Query
-from codeloop.dataset.sources.ingest import queries, read_source
-from codeloop.dataset.sources.sets import query_set
+from codeloop.dataset.sources.ingest import queries, query_set, read_source
 from codeloop.evals.benchmarks import benchmark
 from codeloop.judge.many import RigPool
 from codeloop.judge.programs import rig_programs

@@ -1,7 +1,7 @@
 """The stages that a config may name."""
 
 from codeloop.dataset import refining
-from codeloop.dataset.decontamination import stage as decontamination
+from codeloop.dataset.decontamination import leaks as decontamination
 from codeloop.dataset.deduplication import stage as deduplication
 from codeloop.dataset.scoring import stage as scoring
 from codeloop.dataset.stages import StageKind

@@ -9,7 +9,7 @@ from codeloop.cli import main
 from codeloop.core.dialogue import Dialogue, Turn
 from codeloop.core.errors import ConfigError
 from codeloop.core.problem import CheckTests, Problem
-from codeloop.dataset.decontamination.stage import EXAMPLES_KIND, KIND, Settings
+from codeloop.dataset.decontamination.leaks import EXAMPLES_KIND, KIND, Settings
 from codeloop.dataset.means import Surroundings
 from codeloop.dataset.records import Example, Query, Way, write
 from codeloop.dataset.stages import Gone, SetStage

@@ -23,7 +23,7 @@ DEFAULT = ("humaneval+", "mbpp+", "mbpp")
 _EPILOG = """\
 levels, in their order; a row is looked at until one finds something:
   whole       a problem's words, or its solution, from end to end
-  runs        three tenths of the runs of 13 tokens of a problem
+  runs        half of the runs of 13 tokens of a problem
   structure   its solution by other names and in another layout
   asked       a model says that the row asks for the same as a problem near to it (--model)
   behaviour   a function of the row passes the problem's tests, in the jail

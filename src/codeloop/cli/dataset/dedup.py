@@ -38,8 +38,12 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 
 def main(args: argparse.Namespace) -> int:
-    from codeloop.dataset.deduplication.clusters import Likeness, cluster
-    from codeloop.dataset.deduplication.table import load_vectors, write_clusters
+    from codeloop.dataset.deduplication.clusters import (
+        Likeness,
+        cluster,
+        load_vectors,
+        write_clusters,
+    )
     from codeloop.dataset.records import Query, read, write
 
     likeness = Likeness(words=args.words, similarity=args.similarity, cosine=args.cosine)

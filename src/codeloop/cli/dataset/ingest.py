@@ -104,8 +104,7 @@ def _source(name: str, args: argparse.Namespace) -> "Source":
     from codeloop.cli.benchmarking import data_folder
     from codeloop.dataset.sources.forms import Form, Origin
     from codeloop.dataset.sources.hub import HUB, SCHEME, HubName, fetch
-    from codeloop.dataset.sources.ingest import Source
-    from codeloop.dataset.sources.sets import query_set
+    from codeloop.dataset.sources.ingest import Source, query_set
     from codeloop.models.catalogue import data_dir
 
     form = Form(args.form) if args.form else None
@@ -122,7 +121,7 @@ def _source(name: str, args: argparse.Namespace) -> "Source":
 
 
 def _list() -> int:
-    from codeloop.dataset.sources.sets import query_sets
+    from codeloop.dataset.sources.ingest import query_sets
 
     for each in query_sets():
         print(f"{each.name:20} {each.origin.licence:20} {each.about}")

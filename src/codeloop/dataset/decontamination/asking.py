@@ -10,8 +10,8 @@ import numpy.typing as npt
 from codeloop.core.dialogue import Message, Role
 from codeloop.core.problem import Problem
 from codeloop.core.protocols import Model, Reply, Sampling
-from codeloop.dataset.decontamination.nearest import Nearest
 from codeloop.dataset.decontamination.passages import Passage
+from codeloop.dataset.decontamination.wording import Nearest
 from codeloop.loop.prompts import text
 
 Embed = Callable[[Sequence[str]], npt.NDArray[np.float32]]

@@ -5,19 +5,24 @@ import marshal
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from importlib.resources import files
+from typing import Any
 
 from codeloop.core.errors import SandboxError
 from codeloop.core.execution import MIB, ExecutionLimits, ExecutionResult
 from codeloop.core.problem import Problem
-from codeloop.dataset.decontamination.nearest import Nearest
 from codeloop.dataset.decontamination.passages import Passage, parsed
-from codeloop.dataset.decontamination.probes import probes
+from codeloop.dataset.decontamination.probes import probes, variations
+from codeloop.dataset.decontamination.wording import Nearest, texts_of
+from codeloop.dataset.keys import chooser
 from codeloop.judge.many import RigPool
 
 _LIMITS = ExecutionLimits(cpu_s=20.0, wall_s=40.0, memory_bytes=1024 * MIB)
 _NEAREST = 3  # problems without probes that are tried all the same
 _NEAR = 0.2  # the least cosine of these
 _CONFIRMED = 4  # problems of a piece of code that are judged
+_AGREED = 0.9  # of varied inputs on which a function that passes has to agree with the reference
+_LEAST = 10  # tokens of a solution that gives something away
+_FEW = 4  # inputs that say nothing
 # What a piece of code may have left for its reader to import.
 _IMPORTS = """\
 import collections, functools, heapq, itertools, math, random, re, string, sys
@@ -36,19 +41,21 @@ class Behaviour:
 
     def __init__(self, problems: Sequence[Problem], pool: RigPool, nearest: Nearest) -> None:
         self._problems = {
-            each.id: each for each in problems if each.entry_point and each.language == "python"
+            each.id: each
+            for each in problems
+            if each.entry_point and each.language == "python" and not _is_trivial(each)
         }
         self._pool = pool
         self._nearest = nearest
         self._ids = list(self._problems)
-        known = [probes(each) for each in self._problems.values()]
+        known = {name: probes(each) for name, each in self._problems.items()}
+        self._probes = {name: found for name, found in known.items() if found}
         self._calls = [
-            (number, [(each.arguments, each.answer) for each in found])
-            for number, found in enumerate(known)
-            if found
+            (number, [(each.arguments, each.answer) for each in known[name]])
+            for number, name in enumerate(self._ids)
+            if known[name]
         ]
-        probed = {self._ids[number] for number, _ in self._calls}
-        self._unprobed = self._problems.keys() - probed
+        self._unprobed = self._problems.keys() - self._probes.keys()
         self._at_fault: set[str] = set()  # their tests cannot be tried apart from their solution
         self._by_name: dict[str, list[str]] = {}
         for each in self._problems.values():
@@ -90,20 +97,33 @@ class Behaviour:
                 yield from ((place, problem) for place in places)
 
     def _screened(self, code: str, places: list[str]) -> Iterator[tuple[str, str]]:
-        stdin = marshal.dumps((code, places, self._calls))
+        for place, number in self._asked("screen", code, places, self._calls):
+            if place < len(places) and number < len(self._ids):
+                yield places[place], self._ids[number]
+
+    def _asked(self, *what: Any) -> list[tuple[int, int]]:
+        """Return the pairs of numbers that the guest's program prints."""
         with self._pool.lend() as rig:
-            *_, result = rig.run(self._program, limits=_LIMITS, stdin=stdin)
+            *_, result = rig.run(self._program, limits=_LIMITS, stdin=marshal.dumps(what))
         if not isinstance(result, ExecutionResult):
             msg = "a run ended without a result"
             raise SandboxError(msg)
-        for line in result.stdout.text.splitlines():
-            match line.split():
-                case [one, two] if one.isdecimal() and two.isdecimal():
-                    place, number = int(one), int(two)
-                    if place < len(places) and number < len(self._ids):
-                        yield places[place], self._ids[number]
-                case _:
-                    continue  # what the code itself printed
+        lines = [line.split() for line in result.stdout.text.splitlines()]
+        pairs = [line for line in lines if len(line) == 2 and all(map(str.isdecimal, line))]  # noqa: PLR2004
+        return [(int(one), int(two)) for one, two in pairs]
+
+    def _agrees(self, code: str, place: str, problem: Problem) -> bool:
+        """Whether a function gives what the reference gives beyond the tests.
+
+        Of a few tests a function of another kind may pass all. Inputs are varied from those that
+        are known; the reference says what is right for those that it takes.
+        """
+        if problem.hidden or not problem.reference or problem.id not in self._probes:
+            return True
+        inputs = list(variations(self._probes[problem.id], chooser(problem.id, "variations")))
+        entry = problem.entry_point
+        pairs = self._asked("compare", code, place, problem.reference, entry, inputs)
+        return all(agreed >= _AGREED * count for agreed, count in pairs if count >= _FEW)
 
     def _passes(self, code: str, place: str, problem: Problem) -> bool:
         if problem.id in self._at_fault:
@@ -115,12 +135,13 @@ class Behaviour:
         if "." in problem.entry_point:  # its tests make an object of a class
             problem = replace(problem, entry_point=entry)
         try:
-            return self._pool.judge(problem, solution).passed
+            passed = self._pool.judge(problem, solution).passed
         except SandboxError:
             if self._can_be_judged(problem):
                 raise
             self._at_fault.add(problem.id)
             return False
+        return passed and self._agrees(code, place, problem)
 
     def _can_be_judged(self, problem: Problem) -> bool:
         """Whether its tests run with its own solution: some of MBPP's need a class of that."""
@@ -129,6 +150,11 @@ class Behaviour:
         except SandboxError:
             return False
         return True
+
+
+def _is_trivial(problem: Problem) -> bool:
+    """Whether a solution is so short that anyone would write it: `return n - 1`."""
+    return 0 < len(texts_of(problem).body) < _LEAST
 
 
 def _places(code: str) -> list[str]:

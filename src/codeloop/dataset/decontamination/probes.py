@@ -2,7 +2,8 @@
 
 import ast
 import marshal
-from collections.abc import Iterator
+import random
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from codeloop.judge.packing import examples
 
 _MOST = 3  # of a problem
 _LOOKED_AT = 40  # calls of which they are chosen
+_VARIED = 24  # inputs made of a call
 _LONGEST = 2000  # characters, as Python writes a call and its answer
 
 
@@ -99,3 +101,42 @@ def _asserted(source: str, name: str) -> Iterator[Probe]:
                     yield Probe(tuple(map(ast.literal_eval, args)), True)
                 except (ValueError, TypeError, SyntaxError):
                     continue
+
+
+def variations(known: Sequence[Probe], dice: random.Random) -> Iterator[tuple[Any, ...]]:
+    """Yield arguments that are like known ones, of the same types, each a little different."""
+    for each in known:
+        for _ in range(_VARIED):
+            yield tuple(_varied(value, dice) for value in each.arguments)
+
+
+def _varied(value: Any, dice: random.Random) -> Any:
+    match value:
+        case bool():
+            return dice.random() < 0.5  # noqa: PLR2004  either
+        case int():
+            return max(0, value + dice.choice([-2, -1, 0, 1, 2, 3, value])) if value >= 0 else value
+        case float():
+            return value * dice.choice([0.5, 1.0, 2.0])
+        case str():
+            return "".join(_shuffled(list(value), dice))
+        case list() | tuple():
+            return type(value)(_varied(item, dice) for item in _shuffled(list(value), dice))
+        case _:
+            return value
+
+
+def _shuffled(items: list[Any], dice: random.Random) -> list[Any]:
+    """Return items with one left out, said twice, or in another place."""
+    copy = list(items)
+    if not copy:
+        return copy
+    at, to = dice.randrange(len(copy)), dice.randrange(len(copy))
+    match dice.randrange(3):
+        case 0:
+            copy[at], copy[to] = copy[to], copy[at]
+        case 1:
+            copy.insert(to, copy[at])
+        case _:
+            del copy[at]
+    return copy

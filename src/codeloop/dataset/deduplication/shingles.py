@@ -6,7 +6,9 @@ words alone, so that results are the same in any process.
 """
 
 import unicodedata
+from collections.abc import Iterator
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -121,3 +123,24 @@ def jaccard(first: frozenset[int], second: frozenset[int]) -> float:
     """Return how much two sets have in common: their intersection by their union."""
     shared = len(first & second)
     return shared / (len(first) + len(second) - shared)
+
+
+Vectors = npt.NDArray[np.float32]
+
+_BLOCK = 2048  # rows a side: 16 MB of cosines
+
+
+def close_pairs(
+    vectors: Vectors, rows: npt.NDArray[np.integer[Any]], least: float
+) -> Iterator[tuple[int, int]]:
+    """Yield the pairs among some rows of a matrix whose cosine is at least `least`.
+
+    Vectors have the length 1; one of zeros is close to none.
+    """
+    for at in range(0, len(rows), _BLOCK):
+        left = vectors[rows[at : at + _BLOCK]]
+        for beside in range(at, len(rows), _BLOCK):
+            cosines = left @ vectors[rows[beside : beside + _BLOCK]].T
+            for one, two in np.argwhere(cosines >= least):
+                if at + one < beside + two:
+                    yield int(rows[at + one]), int(rows[beside + two])

@@ -9,11 +9,9 @@ from hypothesis import strategies as st
 from codeloop.core.dialogue import Dialogue, Feedback, Source, Turn
 from codeloop.core.problem import CheckTests, FunctionTests, Problem, StdioTests
 from codeloop.dataset.decontamination.leaks import Decontamination, Leak, Level, Report, clean
-from codeloop.dataset.decontamination.nearest import Nearest
 from codeloop.dataset.decontamination.passages import passage
 from codeloop.dataset.decontamination.probes import Probe, probes
-from codeloop.dataset.decontamination.structure import fingerprints
-from codeloop.dataset.decontamination.wording import texts_of
+from codeloop.dataset.decontamination.wording import Nearest, fingerprints, texts_of
 from codeloop.dataset.records import Example, Query, Way
 
 PROMPT = '''def longest_rise(values):
@@ -77,7 +75,7 @@ def levels(row: Query | Example) -> list[Level]:
             Level.WHOLE,
         ),
         (
-            Query("I need the length of the longest stretch of a list in which each number is odd"),
+            Query("Return the length of the longest stretch of a list in which each number is odd"),
             Level.RUNS,
         ),
         (Query("Explain.", f"```python\n{RENAMED}```"), Level.STRUCTURE),

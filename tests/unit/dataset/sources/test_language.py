@@ -2,7 +2,7 @@
 
 import pytest
 
-from codeloop.dataset.sources.language import language_of
+from codeloop.dataset.sources.forms import language_of
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,7 @@ import pytest
 
 from codeloop.core.errors import ConfigError
 from codeloop.dataset.records import Malformed
-from codeloop.dataset.sources.ingest import queries, read_source
-from codeloop.dataset.sources.sets import query_set, query_sets
+from codeloop.dataset.sources.ingest import queries, query_set, query_sets, read_source
 
 DATA = os.environ.get("CODELOOP_DATA")
 
