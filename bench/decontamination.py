@@ -2,7 +2,7 @@
 
     CODELOOP_DATA=DATA scripts/bench decontamination --each 24 --json out.json
 
-Leaks are made of HumanEval's and MBPP's (test part) own problems by fixed rules and a fixed seed:
+Leaks are made of problems of HumanEval, MBPP+ and MBPP's test part by fixed rules and a fixed seed:
 
 - verbatim: the prompt, and the reference;
 - renamed: both with other names for the function, its arguments and variables;
@@ -40,7 +40,7 @@ from codeloop.sandbox import open_pool
 
 Json = dict[str, Any]
 
-BENCHMARKS = ("humaneval", "mbpp")
+BENCHMARKS = ("humaneval", "mbpp+", "mbpp")  # MBPP+ first: it has more tests
 CLEAN = ("cosqa", "odex", "leetcode-train", "exercism-python", "octopack-manual", "nl2bash")
 TRIVIAL = {"return x + y", "return len(string)", "return n**2", 'return " ".join(strings)'}
 NEW_NAMES = ("item", "data", "seen", "acc", "left", "part", "cur", "obj", "hold", "flag", "rest")
@@ -117,6 +117,8 @@ def renaming(tree: ast.Module, dice: random.Random) -> dict[str, str]:
 def by_other_names(source: str, dice: random.Random) -> tuple[str, dict[str, str]]:
     """Return a program with other names and without docstrings and comments; and the names."""
     tree = ast.parse(source.strip())
+    if ast.get_docstring(tree) is not None:  # MBPP+ has its words before the function
+        tree.body = tree.body[1:]
     names = renaming(tree, dice)
     changed = Renamed(names).visit(tree)
     for node in ast.walk(changed):

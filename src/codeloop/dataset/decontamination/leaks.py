@@ -52,6 +52,7 @@ class Leak:
 class Decontamination:
     """Looks for leaks of some problems; what a level needs and is not given, it does without.
 
+    Of problems with the same id the first counts: so give those with more tests first.
     A row is looked at level by level until one finds something, or at all if it is `thorough`.
     """
 
@@ -63,6 +64,10 @@ class Decontamination:
         asking: Asking | None = None,
         thorough: bool = False,
     ) -> None:
+        unique: dict[str, Problem] = {}
+        for each in problems:
+            unique.setdefault(each.id, each)
+        problems = list(unique.values())
         told = [(each.id, texts_of(each)) for each in problems]
         wholes, runs, structures = Wholes(told), Runs(told), Structures(problems)
         self._thorough = thorough
@@ -162,7 +167,7 @@ def clean(
 class Settings:
     """Against which benchmarks, and whether the functions of rows are run."""
 
-    against: tuple[str, ...] = ("humaneval", "mbpp", "mbpp+")
+    against: tuple[str, ...] = ("humaneval", "mbpp+", "mbpp")
     run: bool = True
 
 
