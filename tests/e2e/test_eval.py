@@ -49,6 +49,36 @@ def test_a_model_is_measured_its_page_written_and_two_runs_compared(
     assert "other settings" in refused.stderr
 
 
+def test_a_run_is_one_page_and_is_handed_on_in_other_forms(
+    codeloop: Run, scripted: Scripted, tmp_path: Path
+) -> None:
+    problems = tmp_path / "mine.jsonl"
+    problems.write_text(json.dumps(PROBLEM) + "\n", encoding="utf-8")
+    run, page = tmp_path / "run", tmp_path / "run" / "report.html"
+    words = ("eval", str(problems), "--model", scripted([RIGHT]), "--workers", "1")
+    codeloop(*words, "--out", str(run))
+    whole = page.read_text(encoding="utf-8")
+    assert "return a + b" in whole
+    page.unlink()
+    codeloop("eval", "report", str(run))
+    assert not page.exists()
+    codeloop("eval", "report", str(run), "--html")
+    assert page.read_text(encoding="utf-8") == whole
+    samples, log = tmp_path / "samples.jsonl", tmp_path / "log.json"
+    assert not codeloop(
+        "eval", "export", str(run), "--form", "samples", "--out", str(samples)
+    ).stderr
+    judged = codeloop("judge", str(problems), str(samples), "--workers", "1", "--json")
+    assert json.loads(judged.stdout)["plus"]["passed"] == 1
+    assert not codeloop("eval", "export", str(run), "--form", "inspect", "--out", str(log)).stderr
+    assert json.loads(log.read_bytes())["samples"][0]["scores"]["plus"]["value"] == "C"
+    refused = codeloop("eval", "export", str(run), "--form", "evalplus", "--out", str(log))
+    assert (refused.returncode, "HumanEval and MBPP alone" in refused.stderr) == (2, True)
+    refused = codeloop("eval", "published", str(run), "--row")
+    assert (refused.returncode, "HumanEval or MBPP" in refused.stderr) == (2, True)
+    assert "| OCI-DS 33B + exec | 82.9 (80.5) |" in codeloop("eval", "published").stdout
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
@@ -56,6 +86,8 @@ def test_a_model_is_measured_its_page_written_and_two_runs_compared(
         (["humaneval", "--feedback", "human", "--model", "x"], "x"),
         (["report"], "takes 1 folders"),
         (["report", "/no/such"], "/no/such"),
+        (["compare", "/no/such"], "takes 2 or more folders"),
+        (["export", "/no/such"], "--form and --out"),
         (["humaneval", "--preset", "paper-exec", "--feedback", "none"], "--preset paper-exec"),
     ],
 )
