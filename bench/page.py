@@ -26,8 +26,9 @@ from codeloop.evals.settings import FeedbackKind, Settings
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 WIDTH = {"width": 1280, "height": 900}
 PAINT = (
-    "new Promise((done) => new PerformanceObserver((list) => done(list.getEntriesByName("
-    "'first-contentful-paint')[0]?.startTime)).observe({type: 'paint', buffered: true}))"
+    "new Promise((done) => new PerformanceObserver((list) => list.getEntriesByName("
+    "'first-contentful-paint').forEach((each) => done(each.startTime))"
+    ").observe({type: 'paint', buffered: true}))"
 )
 
 
