@@ -9,14 +9,11 @@
 One mock model with one reply, in a process of its own for each engine, which take turns. `talk`:
 two turns, nothing is executed. `execute`: one turn, and its code is run: by Inspect once in its
 `local` sandbox, which isolates nothing; by codeloop in the full jail, once for visible tests and
-once for those that decide. Both write their logs. Processor time of `execute` is that of the whole
-machine, so nothing else may run. Importing is not counted.
+once for those that decide. Both write their logs. Importing is not counted.
 """
 
 import argparse
 import json
-import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -26,6 +23,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from usage import Meter, own_group_cpu_s
+
 Json = dict[str, Any]
 
 TARGETS = {"talk": 20.0, "execute": 8.0}
@@ -33,18 +32,6 @@ SAMPLES = {"talk": 500, "execute": 200}
 CODE = "def f(x):\n    print(x)\n    return x\n"
 REPLY = f"Here it is.\n\n```python\n{CODE}```\n"
 AGAIN = "Is this right? Look at it once more."
-
-
-def machine_cpu_s() -> float:
-    """Return the processor seconds that the whole machine has worked: user, nice, system."""
-    fields = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()
-    return sum(map(int, fields[1:4])) / os.sysconf("SC_CLK_TCK")
-
-
-def own_cpu_s() -> float:
-    """Return the processor seconds of this process."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
 
 
 def codeloop(kind: str, samples: int, folder: Path) -> Callable[[], int]:
@@ -163,12 +150,11 @@ def measure(engine: str, kind: str, samples: int) -> Json:
     with tempfile.TemporaryDirectory() as folder:
         make = codeloop if engine == "codeloop" else inspect
         run = make(kind, samples, Path(folder))
-        clock = machine_cpu_s if kind == "execute" else own_cpu_s
-        cpu_s, start = clock(), time.perf_counter()
+        cpu_s, start = own_group_cpu_s(), time.perf_counter()
         done = run()
         return {
             "done": done,
-            "cpu_s": clock() - cpu_s,
+            "cpu_s": own_group_cpu_s() - cpu_s,
             "wall_s": time.perf_counter() - start,
         }
 
@@ -176,9 +162,9 @@ def measure(engine: str, kind: str, samples: int) -> Json:
 def apart(engine: str, kind: str, samples: int) -> Json:
     """Return the figures of one run in a process of its own."""
     words = ["--engine", engine, "--kind", kind, "--samples", str(samples)]
-    done = subprocess.run(
-        [sys.executable, __file__, *words], check=True, stdout=subprocess.PIPE, text=True
-    )
+    with Meter() as meter:
+        command = meter.command([sys.executable, __file__, *words])
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     figures: Json = json.loads(done.stdout.splitlines()[-1])
     if figures["done"] != samples:
         msg = f"{engine} {kind}: {figures['done']} of {samples} ended as they should"

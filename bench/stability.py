@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from variants import SOURCES, STUBBORN, Variant, canonical, read_tasks, variants, write_samples
+from variants import SOURCES, Variant, canonical, read_tasks, variants, write_samples
 
 Json = dict[str, Any]
 
@@ -60,7 +60,7 @@ def measure(name: str, args: argparse.Namespace, folder: Path) -> Json:
     _, tasks = read_tasks(args.data, name)
     rows: list[Variant] = [canonical(task) for task in tasks]
     if not args.canonical:
-        rows += [row for row in variants(tasks, each=args.each) if row.kind not in STUBBORN]
+        rows += variants(tasks, each=args.each)
     samples = folder / f"{name}.jsonl"
     write_samples(samples, rows)
     runs, seconds, right = [], [], []
