@@ -9,7 +9,7 @@
 For HumanEval+ and MBPP+, two files each: the canonical solutions (`canonical`), and these with
 wrong ones of `variants.py` (`all`: 445 and 619 rows): mutants, some that raise, crash, sleep, never
 end. Both take turns, with what references tell worked out before. The calls' own time is that of
-the canonical functions, called with all inputs and with nothing around them. evalplus is the one that
+the canonical functions, called with all inputs and nothing around them. evalplus is the one that
 is installed: 0.3.1, or its master branch.
 """
 
