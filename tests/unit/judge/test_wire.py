@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codeloop.judge.guest import wire
+from codeloop.judge.guest.candidate import _arguments
 from codeloop.judge.guest.wire import Opaque, WireError, decode, encode
 
 TEXT = st.text(st.characters(exclude_categories=()))  # lone surrogates too
@@ -179,3 +180,28 @@ def test_a_claimed_size_allocates_nothing() -> None:
         assert tracemalloc.get_traced_memory()[1] < 1_000_000
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "keywords"),
+    [
+        ((1, "a"), {}),
+        (({},), {}),
+        (({},), {"a": {}}),
+        ((), {"a": [{}]}),
+        ((), {}),
+        (({1: {}},), {}),
+    ],
+)
+def test_arguments_are_read_the_same_with_keywords_and_without(
+    arguments: tuple[object, ...], keywords: dict[str, object]
+) -> None:
+    assert _arguments(encode(arguments, keywords)) == (arguments, keywords)
+
+
+def test_one_text_that_fills_a_message_is_as_large_as_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "FRAME_BYTES", 1000)
+    with pytest.raises(WireError, match="too large"):
+        encode("x" * 998)
+    assert type(decode(encode("x" * 998, digest=True))[0]) is Opaque
+    assert decode(encode("x" * 995)) == ["x" * 995]

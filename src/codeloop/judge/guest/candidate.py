@@ -25,6 +25,7 @@ _READ_BYTES = 1 << 18
 _HOLD_BYTES = 1 << 16
 _HOLD_S = 0.001
 _TEXT_CHARS = 2000
+_NO_KEYWORDS = encode({})
 
 # A solution may replace what is in the real one: we keep what we need by name.
 __builtins__ = dict(vars(builtins))  # type: ignore[assignment]
@@ -96,7 +97,7 @@ def _serve(peer: int, function: Any, answers: "_Answers") -> None:
 def _answer(function: Any, body: bytes, *, keeping: bool) -> tuple[bytes, bytes]:
     """Call the function; return the kind and the body of what is to be said of it."""
     try:
-        arguments, keywords = decode(body, 2)
+        arguments, keywords = _arguments(body)
         value = function(*arguments, **keywords)
         if keeping:
             changed = _encoded(arguments, keywords)
@@ -105,6 +106,17 @@ def _answer(function: Any, body: bytes, *, keeping: bool) -> tuple[bytes, bytes]
         return VALUE, _encoded(value, digest=not keeping)
     except BaseException as error:  # noqa: BLE001  a solution may raise what it likes
         return RAISED, _described(error)
+
+
+def _arguments(body: bytes) -> tuple[Any, dict[str, Any]]:
+    """Return what a call passes; mostly no keywords, which need not be decoded then."""
+    if body.endswith(_NO_KEYWORDS):
+        try:
+            return decode(body[: -len(_NO_KEYWORDS)])[0], {}
+        except WireError:  # it was the end of a keyword's value
+            pass
+    arguments, keywords = decode(body, 2)
+    return arguments, keywords
 
 
 def _encoded(*values: object, digest: bool = False) -> bytes:

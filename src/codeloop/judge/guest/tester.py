@@ -5,10 +5,9 @@ tests are worked out once and kept, and run for each candidate.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from hashlib import sha256
 from time import process_time
-from typing import Any
+from typing import Any, NamedTuple
 
 from codeloop.judge.guest import checks
 from codeloop.judge.guest.compare import Comparison, is_floats, shown, shown_call
@@ -38,11 +37,10 @@ class FailedError(Exception):
         self.report = report
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(NamedTuple):
     """What a call should return: as bytes if it can travel as what it is, else as a value.
 
-    Of long bytes no more than their digest may be known.
+    Of long bytes no more than their digest may be known. A tuple: there are many, and quickly made.
     """
 
     data: bytes | None
