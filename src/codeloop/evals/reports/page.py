@@ -36,6 +36,8 @@ from codeloop.loop.prompts import feedback_text
 
 _MARK = re.compile(r"<!--(\w+)-->|__(\w+)__")
 _HALF = 0.5
+# A page holds no time: it is the same for a run that was killed and went on.
+_SECONDS = frozenset({"cpu_s", "model_s", "wall_s"})
 
 Json = dict[str, Any]
 
@@ -135,10 +137,6 @@ def _tiles(settings: Settings, summary: Summary, tests: str) -> list[Json]:
         value = f"{last[0].tokens_per_solved:.0f}"
         note = f"{summary.completion_tokens:,} written, {summary.prompt_tokens:,} read"
         tiles.append({"name": "tokens per solved", "value": value, "note": note})
-    if last and last[0].seconds_per_solved is not None:
-        value = f"{last[0].seconds_per_solved:.1f} s"
-        note = f"{summary.model_s:,.0f} s of the model"
-        tiles.append({"name": "seconds per solved", "value": value, "note": note})
     judged = summary.records - summary.errors
     note = f"{summary.forgeable} of {judged}: solution and tests shared a process"
     share = _percent(summary.forgeable / judged) if judged else "-"
@@ -191,7 +189,7 @@ def _detail(row: Row, tests: str, language: str) -> Json:
     turns = []
     strict = strict_turns(row, language)
     for turn, facts, is_strict in zip(dialogue.turns, row["turns"], strict, strict=True):
-        own = {key: value for key, value in facts.items() if key != "cpu_s"}
+        own = {key: value for key, value in facts.items() if key not in _SECONDS}
         own |= {"passed": passes(facts, tests), "strict": is_strict}
         own |= {"reply": turn.reply, "told": feedback_text(turn), "finish": turn.finish}
         turns.append(own)
@@ -201,7 +199,6 @@ def _detail(row: Row, tests: str, language: str) -> Json:
         "leaks": row["leaks"],
         "reason": row["reason"],
         "tokens": [row["prompt_tokens"], row["completion_tokens"]],
-        "model_s": row["model_s"],
     }
 
 

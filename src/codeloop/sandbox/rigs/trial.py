@@ -209,14 +209,16 @@ class Trial:
         killed = self._killed or {}
         ended = self._tester_ended or {}
         tester = _REASONS.get(ended.get("reason") or "", Status.SIGNAL) if ended else Status.OK
+        # The host ends by a signal: who has left with an exit code was quicker than its order.
+        by_host = bool(died) and died["by_host"] and died["signal"] is not None
         if killed:
             candidate = _REASONS.get(killed["reason"] or "", Status.SIGNAL)
-        elif died["by_host"] or died["code"] == 0:
+        elif by_host or died["code"] == 0:
             candidate = Status.OK
         else:
             candidate = Status.ERROR if died["signal"] is None else Status.SIGNAL
         ended_by = died.get("signal") if died else killed["signal"]
-        left = bool(died) and not died["by_host"]
+        left = bool(died) and not by_host
         return TrialResult(
             self._report,
             candidate,

@@ -47,8 +47,16 @@ def test_a_record_from_before_a_field_was_added_still_has_its_page() -> None:
     assert "why" not in turn
     assert "model_s" not in turn
     row = recorded("a", [turn])
-    data = blocks(run_page(SETTINGS, summarise([row]), [row]))["data"]
-    assert "seconds per solved" not in json.dumps(data)
+    assert list(blocks(run_page(SETTINGS, summarise([row]), [row]))) == ["data", "dialogue-0"]
+
+
+def test_a_page_does_not_tell_how_long_anything_took() -> None:
+    pages = []
+    for seconds in (1.0, 2.5):
+        turn = recorded_turn(passed=True) | {"model_s": seconds, "cpu_s": seconds}
+        row = recorded("a", [turn]) | {"model_s": seconds, "wall_s": seconds}
+        pages.append(run_page(SETTINGS, summarise([row]), [row]))
+    assert pages[0] == pages[1]
 
 
 def test_a_record_that_holds_no_dialogue_is_named() -> None:

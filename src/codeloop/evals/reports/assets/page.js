@@ -219,8 +219,7 @@ function step(by) {
 function dialogueOf(entry, found) {
   if (found.error) return [make("p", { class: "stamp bad" }, `A model call failed: ${found.error}`)];
   const [read, written] = found.tokens;
-  const facts = [OUTCOMES[entry.outcome][1], `ended: ${words(found.reason)}`, `${read} tokens read, ${written} written`,
-    `${found.model_s} s of the model`];
+  const facts = [OUTCOMES[entry.outcome][1], `ended: ${words(found.reason)}`, `${read} tokens read, ${written} written`];
   const parts = [make("ul", { class: "facts" }, ...facts.map((fact) => make("li", {}, fact)))];
   if (found.leaks.length) parts.push(make("p", { class: "stamp bad" }, `Bytes of hidden tests were shown: ${found.leaks.join(", ")}`));
   for (const message of found.messages) parts.push(messageOf(message.role, message.role, message.text));
@@ -265,7 +264,6 @@ function verdictOf(turn, before, number) {
   if (turn.plus !== null) facts.push(fact(turn.plus, turn.plus ? "✓ plus tests" : "✗ plus tests"));
   facts.push(fact(turn.reason === "passed", `verdict: ${words(turn.reason)}`), fact(null, `found by rule: ${words(turn.rule)}`),
     fact(null, turn.strict ? "strict: yes" : "strict: no"), fact(null, `${turn.tokens} tokens`));
-  if (turn.model_s !== undefined) facts.push(fact(null, `${turn.model_s} s`));
   if (turn.finish !== "stop") facts.push(fact(false, `reply ended by: ${words(turn.finish)}`));
   if (turn.same_code) facts.push(fact(null, "same code as before"));
   if (turn.forgeable) facts.push(fact(false, "forgeable"));
