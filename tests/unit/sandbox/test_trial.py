@@ -17,6 +17,7 @@ from codeloop.sandbox.rigs.trial import Trial
         (True, 3, None, (Status.ERROR, 3, None)),
         (False, None, 11, (Status.SIGNAL, None, 11)),
         (True, None, 9, (Status.OK, None, None)),
+        (True, None, 11, (Status.SIGNAL, None, 11)),
     ],
 )
 def test_an_end_is_told_the_same_however_the_two_race(

@@ -3,6 +3,7 @@
 import contextlib
 import math
 import select
+import signal
 import socket
 import time
 
@@ -209,8 +210,8 @@ class Trial:
         killed = self._killed or {}
         ended = self._tester_ended or {}
         tester = _REASONS.get(ended.get("reason") or "", Status.SIGNAL) if ended else Status.OK
-        # The host ends by a signal: who has left with an exit code was quicker than its order.
-        by_host = bool(died) and died["by_host"] and died["signal"] is not None
+        # The host ends by SIGKILL: who ended in another way was quicker than its order.
+        by_host = bool(died) and died["by_host"] and died["signal"] == signal.SIGKILL
         if killed:
             candidate = _REASONS.get(killed["reason"] or "", Status.SIGNAL)
         elif by_host or died["code"] == 0:
