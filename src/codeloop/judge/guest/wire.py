@@ -67,10 +67,6 @@ def encode(*values: object, strict: bool = False, digest: bool = False) -> bytes
         WireError: one holds itself, or they are past a limit; or, if `strict`, one of them would
             not arrive as what it is.
     """
-    if len(values) == 1 and (writer := _WRITERS.get(type(values[0]))) is not None:
-        alone = writer(values[0])  # most answers are one number or text: no encoder for that
-        if len(alone) <= FRAME_BYTES:
-            return alone
     encoder = _Encoder(strict=strict)
     try:
         for value in values:
