@@ -33,5 +33,5 @@ def test_samples_of_gpt_4_and_gpt_3_5_pass_as_often_as_before(tmp_path: Path) ->
         figures = json.loads(done.stdout)
         assert figures["samples"] == 164
         found[name] = figures["base"]["passed"], figures["plus"]["passed"]
-    # evalplus gives 140 for the first; the one verdict that differs is not explained yet
+    # evalplus gives 140 for the first: HumanEval/129 is right, but takes two seconds for a call
     assert found == {"gpt4": (141, 132), "gpt3": (114, 101)}
