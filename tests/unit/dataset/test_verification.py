@@ -94,6 +94,11 @@ def test_code_that_reads_chance_is_never_called_made_up(source: str) -> None:
     assert reason(told, means(ok("2\n"))) is VerifiedReason.FLAKY
 
 
+def test_the_same_items_in_another_order_are_chance() -> None:
+    told = example(turn(ok("{'a', 'b'}\n"), "print(f())\n"))
+    assert reason(told, means(ok("{'b', 'a'}\n"))) is VerifiedReason.FLAKY
+
+
 def test_a_run_at_the_edge_of_its_time_is_flaky() -> None:
     told = example(turn(ok("1\n")))
     assert reason(told, means(ExecutionResult(Status.CPU_LIMIT))) is VerifiedReason.FLAKY

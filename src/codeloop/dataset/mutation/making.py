@@ -74,7 +74,7 @@ def _made(planned: Plan | Unfit, settings: Settings, trying: Trying) -> Made:
             return Made(task.problem.id, why="its solution, alone, does not pass")
         return _tried(planned, settings, trying)
     except SandboxError as error:
-        return Made(task.problem.id, why=f"could not be tried: {error}")
+        return Made(task.problem.id, why=f"could not be tried: {str(error).splitlines()[0]}")
 
 
 def _tried(planned: Plan, settings: Settings, trying: Trying) -> Made:
