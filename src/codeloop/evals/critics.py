@@ -1,6 +1,5 @@
 """The critic of an evaluation: tries a turn's solution, and says what the settings allow."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -13,11 +12,10 @@ from codeloop.evals.settings import FeedbackKind, Settings, Stop, Visible
 from codeloop.judge.explaining import explain
 from codeloop.judge.many import RigPool
 from codeloop.loop.prompts import sections, verdict_text
+from codeloop.loop.sentences import first_sentences
 
 _LOADS = (CheckTests("pass"),)  # for a problem that shows no test: the code has to load
 _SENTENCES = 3
-_SENTENCE = re.compile(r"[^.!?\n]+(?:[.!?]+(?=\s|$)|\n+|$)")
-_FENCE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 _PERSON_TOKENS = 256
 
 
@@ -56,17 +54,11 @@ class Person:
                     self.usage.prompt_tokens + part.usage.prompt_tokens,
                     self.usage.completion_tokens + part.usage.completion_tokens,
                 )
-                guidance = in_limits(part.text)
+                guidance = first_sentences(part.text, _SENTENCES)
                 if guidance:
                     return guidance
         msg = f"{self._model.name}, who plays a human, said nothing"
         raise ModelError(msg)
-
-
-def in_limits(text: str) -> str:
-    """Return the first three sentences of a text, without code blocks."""
-    sentences = (each.strip() for each in _SENTENCE.findall(_FENCE.sub(" ", text)))
-    return " ".join([each for each in sentences if each.strip(".!? ")][:_SENTENCES])
 
 
 def visible_tests(problem: Problem, visible: Visible) -> tuple[Tests, ...]:

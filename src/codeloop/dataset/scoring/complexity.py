@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from codeloop.core.dialogue import Usage
+from codeloop.core.errors import ModelError
 from codeloop.core.protocols import Model, Reply, Sampling
 from codeloop.dataset.asking import ask
-from codeloop.dataset.failure import Failure, FailureKind, of_reply
+from codeloop.dataset.failure import Failure, FailureKind, of_model, of_reply
 from codeloop.dataset.scoring.rating import find_score, score_of, weigh
 from codeloop.loop.prompts import sections
 
@@ -98,10 +99,11 @@ def rate(
         top_logprobs=_TOP if logprobs else None,
     )
     start = clock()
-    reply = ask(model, text, sampling)
+    try:
+        reply = ask(model, text, sampling)
+    except ModelError as error:
+        return Rating(scale, order, failure=of_model(error), wall_s=clock() - start)
     wall_s = clock() - start
-    if isinstance(reply, Failure):
-        return Rating(scale, order, failure=reply, wall_s=wall_s)
     score, failure = _read(reply, at_end=at_end)
     place = find_score(reply.text, at_end=at_end) if score is not None else None
     weighed = weigh(reply, place) if place else None

@@ -1,0 +1,1 @@
+"""The ways to make dialogues of queries and exercises; each gives an example, or says why not."""
