@@ -10,6 +10,7 @@ from codeloop.cli.dataset import (
     export,
     ingest,
     judge_check,
+    leetcode,
     merge,
     mutate,
     run,
@@ -17,23 +18,13 @@ from codeloop.cli.dataset import (
     store,
     verify,
     view,
+    ways,
 )
 
 _VERBS = (
-    ingest,
-    dedup,
-    decontaminate,
-    score,
-    judge_check,
-    run,
-    merge,
-    store,
-    mutate,
-    verify,
-    export,
-    card,
-    view,
-    check,
+    *(ingest, dedup, decontaminate, score, judge_check),
+    *(ways, leetcode, mutate, verify),
+    *(run, merge, store, export, card, view, check),
 )
 
 

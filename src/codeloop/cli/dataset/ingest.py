@@ -89,7 +89,7 @@ def _records(name: str, args: argparse.Namespace) -> "Iterator[Query | Example |
     from codeloop.dataset.records import Example, Malformed
     from codeloop.dataset.sources.ingest import queries, read_source
 
-    records = read_source(_source(name, args))
+    records = read_source(source(name, args))
     if args.kind == "queries":
         yield from queries(records)
         return
@@ -100,7 +100,8 @@ def _records(name: str, args: argparse.Namespace) -> "Iterator[Query | Example |
         yield each
 
 
-def _source(name: str, args: argparse.Namespace) -> "Source":
+def source(name: str, args: argparse.Namespace) -> "Source":
+    """Return the file, folder, known set or data set of the hub that a name leads to."""
     from codeloop.cli.benchmarking import data_folder
     from codeloop.dataset.sources.forms import Form, Origin
     from codeloop.dataset.sources.hub import HUB, SCHEME, HubName, fetch

@@ -12,7 +12,7 @@ from codeloop.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from codeloop.core.problem import Problem
-    from codeloop.core.protocols import Session
+    from codeloop.core.protocols import Model, Session
     from codeloop.dataset.budget import Budget
     from codeloop.dataset.config import Config, ModelSettings, SandboxSettings
     from codeloop.dataset.means import Cast, Surroundings
@@ -61,7 +61,10 @@ def open_making(
     store = stack.enter_context(Store(folder / STORE, durable=config.run.durable))
     prices = {each.name: each.price for each in config.models.values()}
     throttles: dict[str, Throttle] = {}
-    cast = {role: _cast(settings, throttles, stack) for role, settings in config.models.items()}
+    models: dict[Any, Model] = {}
+    cast = {
+        role: _cast(settings, throttles, models, stack) for role, settings in config.models.items()
+    }
     place, open_session = None, None
     if config.sandbox is not None:
         place, open_session = _open_sandbox(config.sandbox, stack)
@@ -123,8 +126,13 @@ def _purse(purse: Any, store: "Store") -> Any:
     return purse
 
 
-def _cast(settings: "ModelSettings", throttles: "dict[str, Throttle]", stack: ExitStack) -> "Cast":
-    """Return the model of a role; roles at one endpoint share its throttle."""
+def _cast(
+    settings: "ModelSettings",
+    throttles: "dict[str, Throttle]",
+    models: "dict[Any, Model]",
+    stack: ExitStack,
+) -> "Cast":
+    """Return the model of a role; roles of one model share it, those at one endpoint a throttle."""
     from codeloop.core.protocols import Sampling
     from codeloop.dataset.means import Cast
     from codeloop.dataset.throttle import Allowance, Throttle, ThrottledModel
@@ -132,15 +140,18 @@ def _cast(settings: "ModelSettings", throttles: "dict[str, Throttle]", stack: Ex
     from codeloop.models.catalogue import DEFAULT
 
     in_flight = settings.in_flight or (1 if settings.base_url is None else _IN_FLIGHT)
-    model = connect(
-        settings.name or DEFAULT,
-        base_url=settings.base_url,
-        context_tokens=settings.context_tokens,
-        parallel=in_flight,
-        tries=1,
-    )
-    stack.callback(model.close)
-    endpoint = settings.base_url or settings.name
+    name = settings.name or DEFAULT
+    key = name, settings.base_url, settings.context_tokens, in_flight
+    if key not in models:
+        models[key] = connect(
+            name,
+            base_url=settings.base_url,
+            context_tokens=settings.context_tokens,
+            parallel=in_flight,
+            tries=1,
+        )
+        stack.callback(models[key].close)
+    endpoint = settings.base_url or name
     if endpoint not in throttles:
         allowance = Allowance(in_flight, settings.requests_per_minute, settings.tokens_per_minute)
         throttles[endpoint] = Throttle(allowance)
@@ -150,7 +161,7 @@ def _cast(settings: "ModelSettings", throttles: "dict[str, Throttle]", stack: Ex
         max_tokens=settings.max_tokens,
         seed=settings.seed,
     )
-    throttled = ThrottledModel(model, throttles[endpoint], try_s=settings.timeout_s)
+    throttled = ThrottledModel(models[key], throttles[endpoint], try_s=settings.timeout_s)
     return Cast(throttled, sampling)
 
 

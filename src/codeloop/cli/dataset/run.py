@@ -14,6 +14,8 @@ from codeloop.core.errors import BudgetSpentError, ConfigError
 
 if TYPE_CHECKING:
     from codeloop.cli.dataset.making import Making
+    from codeloop.dataset.budget import Budget
+    from codeloop.dataset.config import Config
     from codeloop.dataset.pipeline import Pipeline, Shard
 
 _EPILOG = """\
@@ -67,27 +69,49 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 
 def main(args: argparse.Namespace) -> int:
-    from codeloop.cli.dataset.making import open_making
     from codeloop.dataset.budget import Budget, parse_budget
     from codeloop.dataset.config import read_config
     from codeloop.dataset.kinds import KINDS
-    from codeloop.dataset.pipeline import Pipeline
 
-    shard = _shard(args.shard)
-    config = read_config(args.config, KINDS)
-    budget = parse_budget(args.budget) if args.budget else Budget()
+    return take(
+        read_config(args.config, KINDS),
+        args.out,
+        limit=args.limit,
+        shard=_shard(args.shard),
+        budget=parse_budget(args.budget) if args.budget else Budget(),
+        again=tuple(args.retry),
+        dry_run=args.dry_run,
+    )
+
+
+def take(  # noqa: PLR0913  the flags of the verb
+    config: "Config",
+    out: Path,
+    *,
+    limit: int | None = None,
+    shard: "Shard | None" = None,
+    budget: "Budget | None" = None,
+    again: tuple[str, ...] = (),
+    dry_run: bool = False,
+) -> int:
+    """Take the rows of a config through its stages, into a folder; return the exit status."""
+    from codeloop.cli.dataset.making import open_making
+    from codeloop.dataset.budget import Budget
+    from codeloop.dataset.pipeline import Pipeline, Shard
+
+    shard = shard or Shard(1, 1)
     with ExitStack() as stack:
-        making = open_making(config, args.out, stack, budget=budget, again=tuple(args.retry))
-        if args.dry_run:
-            return _estimate(making, args.limit, shard)
+        making = open_making(config, out, stack, budget=budget or Budget(), again=again)
+        if dry_run:
+            return _estimate(making, limit, shard)
         pipeline = Pipeline(making.stages, making.shop, in_flight=config.run.in_flight)
-        folder = args.out if shard.of == 1 else args.out / f"shard-{shard.index}-of-{shard.of}"
+        folder = out if shard.of == 1 else out / f"shard-{shard.index}-of-{shard.of}"
         try:
             with (
                 _stopped_by_interrupt(making),
                 Ticker(pipeline, making.surroundings.purse, making.throttles),
             ):
-                pipeline.run(making.rows(args.limit), folder, shard=shard)
+                pipeline.run(making.rows(limit), folder, shard=shard)
         except BudgetSpentError as error:
             print(f"codeloop: {error}; what was done is in the store", file=sys.stderr)
             return 1

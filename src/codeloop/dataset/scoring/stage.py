@@ -5,7 +5,13 @@ from dataclasses import dataclass, replace
 
 from codeloop.dataset.means import Means, Surroundings
 from codeloop.dataset.records import Query
-from codeloop.dataset.scoring.complexity import KEEP_FROM, Combination, Order, score
+from codeloop.dataset.scoring.complexity import (
+    KEEP_FROM,
+    Combination,
+    Complexity,
+    Order,
+    score,
+)
 from codeloop.dataset.stages import Left, Stage, StageKind, left_by
 
 ROLE = "judge"
@@ -34,12 +40,21 @@ def build(settings: Scoring, surroundings: Surroundings) -> Stage:
         if found.failure is not None:
             yield left_by(found.failure)
         elif found.passes(settings.keep_from):
-            scored = ("complexity", f"{found.value:g}")
-            yield replace(query, meta=(*query.meta, scored))
+            yield replace(query, meta=(*query.meta, *_told(found)))
         else:
-            yield Left("too_simple", f"{found.value:g}")
+            yield Left("too_simple", ", ".join(f"{key} {value}" for key, value in _told(found)))
 
     return Stage("complexity", "1", work, Query, settings=settings, roles=(ROLE,), calls=2)
+
+
+def _told(found: Complexity) -> list[tuple[str, str]]:
+    """Return the value, the score of each prompt, and the mass behind a weighed one, as `meta`."""
+    told = [("complexity", f"{found.value:g}")]
+    for each in found.ratings:
+        told.append((f"complexity_{each.scale.value}", str(each.score)))
+        if each.mass is not None:
+            told.append((f"complexity_{each.scale.value}_mass", f"{each.mass:.3f}"))
+    return told
 
 
 KIND = StageKind("complexity", Query, Scoring, build)

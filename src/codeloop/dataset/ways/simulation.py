@@ -5,7 +5,7 @@ that there is something to mend; then a user reacts, and what they ask for is do
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from codeloop.core.dialogue import Dialogue, Feedback, Finish, Source, Turn
 from codeloop.core.events import DialogueDone, EndReason
@@ -42,7 +42,7 @@ class SimulationSettings:
     fixes: int = 3
     asks: int = 1
     explain: bool = False
-    quotas: Mapping[Wish, float] = QUOTAS
+    quotas: Mapping[Wish, float] = field(default_factory=lambda: QUOTAS)
     sampling: Sampling = Sampling(temperature=0.0, max_tokens=1024)
     run: ExecutionLimits = ExecutionLimits()
 

@@ -1,5 +1,7 @@
 """Similar queries become one dialogue: neighbours are exact, and none is used twice."""
 
+import random
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +11,7 @@ from codeloop.core.errors import ModelError
 from codeloop.core.records import from_json, to_json
 from codeloop.dataset.embedding import WordEmbedder, unit
 from codeloop.dataset.failure import FailureKind
+from codeloop.dataset.neighbours import nearest
 from codeloop.dataset.records import Example, Query
 from codeloop.dataset.ways.packing import FollowUpJudge, PackingSettings, packed, packs
 from codeloop.models.scripted import ScriptedModel
@@ -90,15 +93,29 @@ def test_a_pack_is_a_dialogue_that_says_where_it_came_from() -> None:
 
 
 def test_texts_on_one_subject_are_near_to_each_other() -> None:
-    lists = ["reverse a linked list", "merge two linked lists", "find a cycle in a linked list"]
-    tables = ["join two tables in SQL", "group a table in SQL", "sort a SQL table by a column"]
-    texts = [f"Write code for this: {text}." for text in lists + tables]
-    vectors = WordEmbedder(dimensions=3).embed(texts)
-    near = vectors @ vectors.T
-    for at in range(3):
-        assert near[at, :3].min() > near[at, 3:].max()
-        assert near[at + 3, 3:].min() > near[at + 3, :3].max()
-    assert np.array_equal(vectors, WordEmbedder(dimensions=3).embed(texts))
+    dice = random.Random(1)
+    subjects = [
+        [
+            "linked",
+            "list",
+            "node",
+            "head",
+            "pointer",
+            "reverse",
+            "cycle",
+            "insert",
+            "delete",
+            "tail",
+        ],
+        ["sql", "table", "join", "group", "order", "column", "row", "select", "index", "key"],
+        ["date", "time", "zone", "parse", "format", "month", "year", "hour", "calendar", "week"],
+    ]
+    texts = [" ".join(["write a", *dice.sample(words, 6)]) for words in subjects * 20]
+    vectors = WordEmbedder(dimensions=8).embed(texts)
+    rows, _ = nearest(vectors, 3)
+    same = [near % 3 == at % 3 for at, row in enumerate(rows) for near in row]
+    assert all(same)
+    assert np.array_equal(vectors, WordEmbedder(dimensions=8).embed(texts))
 
 
 @settings(max_examples=15)
