@@ -10,7 +10,6 @@ from codeloop.cli.dataset import (
     export,
     ingest,
     judge_check,
-    leetcode,
     merge,
     mutate,
     run,
@@ -20,6 +19,7 @@ from codeloop.cli.dataset import (
     view,
     ways,
 )
+from codeloop.cli.dataset.ways import leetcode
 
 _VERBS = (
     *(ingest, dedup, decontaminate, score, judge_check),
