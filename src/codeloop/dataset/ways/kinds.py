@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from codeloop.core.protocols import Sampling
-from codeloop.dataset.embedding import DIMENSIONS, WordEmbedder, unit
 from codeloop.dataset.failure import Failure
 from codeloop.dataset.means import Means, Surroundings
 from codeloop.dataset.records import Example, Query
 from codeloop.dataset.stages import Gone, Left, SetStage, Stage, StageKind, left_by
 from codeloop.dataset.ways.correction import CorrectionSettings, Wanted, correct, draw_wanted
+from codeloop.dataset.ways.embedding import DIMENSIONS, WordEmbedder, unit
 from codeloop.dataset.ways.packing import NEIGHBOURS, SIZES, PackingSettings, packed, packs
 from codeloop.dataset.ways.simulation import Roles, SimulationSettings, simulate
 

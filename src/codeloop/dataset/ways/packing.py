@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from codeloop.core.dialogue import Dialogue, Feedback, Source, Turn
 from codeloop.core.protocols import Model, Sampling
 from codeloop.dataset.asking import ask
-from codeloop.dataset.embedding import Vectors
 from codeloop.dataset.failure import Failure, of_reply
 from codeloop.dataset.keys import chooser, digest
-from codeloop.dataset.neighbours import nearest
 from codeloop.dataset.records import Example, Query, Way
+from codeloop.dataset.ways.embedding import Vectors
+from codeloop.dataset.ways.neighbours import nearest
 from codeloop.loop.prompts import sections
 
 NEIGHBOURS = 4

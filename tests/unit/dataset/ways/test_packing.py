@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from codeloop.core.errors import ModelError
 from codeloop.core.records import from_json, to_json
-from codeloop.dataset.embedding import WordEmbedder, unit
 from codeloop.dataset.failure import FailureKind
-from codeloop.dataset.neighbours import nearest
 from codeloop.dataset.records import Example, Query
+from codeloop.dataset.ways.embedding import WordEmbedder, unit
+from codeloop.dataset.ways.neighbours import nearest
 from codeloop.dataset.ways.packing import FollowUpJudge, PackingSettings, packed, packs
 from codeloop.models.scripted import ScriptedModel
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codeloop.dataset import neighbours
-from codeloop.dataset.embedding import Vectors, unit
+from codeloop.dataset.ways import neighbours
+from codeloop.dataset.ways.embedding import Vectors, unit
 
 
 def brute_force(vectors: Vectors, count: int) -> tuple[list[list[int]], list[list[float]]]:

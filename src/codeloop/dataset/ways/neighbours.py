@@ -10,7 +10,7 @@ from importlib import import_module
 import numpy as np
 import numpy.typing as npt
 
-from codeloop.dataset.embedding import Vectors
+from codeloop.dataset.ways.embedding import Vectors
 
 Rows = npt.NDArray[np.int64]
 Similarities = npt.NDArray[np.float64]
