@@ -41,6 +41,9 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         type=wiring.positive,
         help="draw from queries of at most so many characters",
     )
+    parser.add_argument(
+        "--order", choices=["score_first", "reason_first"], help="this one alone (default: both)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the draw (default: 0)")
     parser.add_argument(
         "--in-flight", metavar="N", type=wiring.positive, default=8, help="calls at once"
@@ -51,8 +54,10 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 def main(args: argparse.Namespace) -> int:
     from codeloop.dataset.records import Query, read
     from codeloop.dataset.scoring import judge_check
+    from codeloop.dataset.scoring.complexity import Order
 
     levels = args.levels.split(",")
+    orders = [Order(args.order)] if args.order else list(Order)
     queries = (each for each in read(Query, args.file) if isinstance(each, Query))
     known = judge_check.labelled(queries, levels, longest=args.longest)
     cases = judge_check.draw(known, args.per_level, args.seed)
@@ -60,8 +65,10 @@ def main(args: argparse.Namespace) -> int:
     if args.out is not None:
         judge_check.write_noted(args.out, noted, anew=True)
     with wiring.open_model(args.model, args.base_url, parallel=args.in_flight) as model:
-        found = judge_check.measure(cases, model, in_flight=args.in_flight, done=noted)
-        total = 4 * len(cases) - len(noted)
+        found = judge_check.measure(
+            cases, model, in_flight=args.in_flight, orders=orders, done=noted
+        )
+        total = 2 * len(orders) * len(cases) - len(noted)
         for each in benchmarking.followed(found, "ratings:", total):
             noted.append(each)
             if args.out is not None:

@@ -101,15 +101,20 @@ def draw(cases: Sequence[Labelled], per_level: int, seed: int) -> list[Labelled]
 
 
 def measure(
-    cases: Sequence[Labelled], model: Model, *, in_flight: int, done: Iterable[Noted] = ()
+    cases: Sequence[Labelled],
+    model: Model,
+    *,
+    in_flight: int,
+    orders: Sequence[Order] = tuple(Order),
+    done: Iterable[Noted] = (),
 ) -> Iterator[Noted]:
-    """Yield the ratings that are still to be had: each scale and order, all with logprobs.
+    """Yield the ratings that are still to be had: each scale in these orders, all with logprobs.
 
     One scale and order after the other, so that their prompts share what a model keeps of them.
     """
     have = {(each.query_id, each.rating.scale, each.rating.order) for each in done}
     with ThreadPoolExecutor(in_flight) as threads:
-        for order, scale in product(Order, Scale):
+        for order, scale in product(orders, Scale):
             missing = [case for case in cases if (case.query.id, scale, order) not in have]
             yield from threads.map(lambda case: _noted(case, model, scale, order), missing)  # noqa: B023  used up before the next
 
@@ -154,13 +159,22 @@ def write_noted(path: Path, noted: Iterable[Noted], *, anew: bool = False) -> No
 def agreements(
     noted: Sequence[Noted], *, in_flight: int, keep_from: float = KEEP_FROM
 ) -> list[Agreement]:
-    """Return a row for each combination and order; the default comes first."""
+    """Return a row for each combination and order that was measured; the default comes first.
+
+    A query counts in an order once both prompts were asked.
+    """
     first: dict[str, float] = {}
     rows = []
     for order, combination in product(Order, Combination):
-        ratings = {(each.query_id, each.rating.scale): each.rating for each in noted
-                   if each.rating.order is order}  # fmt: skip
-        levels = {each.query_id: each.level for each in noted if each.rating.order is order}
+        of_order = [each for each in noted if each.rating.order is order]
+        ratings = {(each.query_id, each.rating.scale): each.rating for each in of_order}
+        levels = {
+            each.query_id: each.level
+            for each in of_order
+            if all((each.query_id, scale) in ratings for scale in Scale)
+        }
+        if not levels:
+            continue
         scored = {
             query_id: _combined(query_id, ratings, combination, keep_from) for query_id in levels
         }
