@@ -1,5 +1,6 @@
 """A stateful session: variables, values, errors, exits, put files."""
 
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -217,9 +218,13 @@ def test_measures_are_taken(kernel: SandboxSession) -> None:
     assert 60 * 10**6 < result.peak_memory_bytes < 120 * 10**6
 
 
-def test_a_long_program_is_taken_whole(kernel: SandboxSession) -> None:
+def test_a_long_program_is_taken_whole(sandbox: Sandbox) -> None:
     code = "x = 0\n" + "x += 1\n" * 100_000 + "x"
-    assert shown(run(kernel, code, replace(LIMITS, cpu_s=30, memory_bytes=1 << 30))) == ["100000"]
+    limits = replace(
+        LIMITS, cpu_s=30, memory_bytes=1 << 30
+    )  # a kernel's memory is set at its start
+    with closing(sandbox.open_session(stateful=True, limits=limits)) as session:
+        assert shown(run(session, code, limits)) == ["100000"]
 
 
 def test_honest_libraries_work(kernel: SandboxSession) -> None:
