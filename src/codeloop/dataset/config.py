@@ -10,7 +10,7 @@ from typing import Any, TypeVar, get_type_hints
 from codeloop.core.errors import ConfigError
 from codeloop.core.records import from_json
 from codeloop.dataset.budget import Price
-from codeloop.dataset.stages import StageKind
+from codeloop.dataset.stages import Selection, StageKind
 
 _T = TypeVar("_T")
 
@@ -70,11 +70,20 @@ class SandboxSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class SelectionSettings:
+    """Which rows a stage takes: a share of them, and those of some languages alone."""
+
+    share: float = 1.0
+    languages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class StageSettings:
-    """A stage by name, and its own settings."""
+    """A stage by name, its own settings, and the rows that it takes (none named: all)."""
 
     kind: StageKind
     settings: Any
+    selection: Selection | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +144,19 @@ def _stage(table: Any, kinds: Sequence[StageKind], path: Path) -> StageSettings:
     if name not in known:
         msg = f"{path}: [[stage]] has no stage {name!r}; {_nearest(str(name), list(known))}"
         raise ConfigError(msg)
-    rest = {key: value for key, value in table.items() if key != "name"}
-    kind = known[name]
-    return StageSettings(kind, _record(kind.settings, rest, f"{path}: [[stage]] {name}"))
+    kind, where = known[name], f"{path}: [[stage]] {name}"
+    chosen = get_type_hints(SelectionSettings)
+    selected = {key: table[key] for key in chosen if key in table}
+    selection = _record(SelectionSettings, selected, where)
+    if not 0 < selection.share <= 1:
+        msg = f"{where}: share should be more than 0 and at most 1, not {selection.share:g}"
+        raise ConfigError(msg)
+    own = {key: value for key, value in table.items() if key != "name" and key not in chosen}
+    return StageSettings(
+        kind,
+        _record(kind.settings, own, where),
+        Selection(kind.takes, selection.share, selection.languages),
+    )
 
 
 def _record(kind: type[_T], table: Any, where: str) -> _T:

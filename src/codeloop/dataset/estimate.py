@@ -8,7 +8,7 @@ from codeloop.core.dialogue import Usage
 from codeloop.dataset.budget import Price
 from codeloop.dataset.means import Surroundings
 from codeloop.dataset.records import Malformed
-from codeloop.dataset.stages import SetStage, Shop, Stage
+from codeloop.dataset.stages import SetStage, Shop, Stage, takes
 
 _PROMPT_TOKENS = 600  # of a call of which nothing is known
 _COMPLETION_TOKENS = 400
@@ -84,6 +84,9 @@ def _follow(
             continue
         made: list[Any] = []
         for each in passing:
+            if not takes(stage, each):
+                made.append(each)
+                continue
             outcome = shop.known(stage, each)
             if outcome is None:
                 count.to_do += 1

@@ -1,5 +1,6 @@
 """Runs rows through stages: many at once, in the order of the input, never all in memory."""
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -21,6 +22,7 @@ from codeloop.dataset.stages import (
     Shop,
     Stage,
     StageKind,
+    takes,
 )
 from codeloop.judge.many import in_order
 
@@ -35,19 +37,23 @@ class Tally:
     name: str
     taken: int = 0
     made: int = 0
+    past: int = 0  # rows that the stage does not select
     left: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
+    seen: Counter[str] = field(default_factory=Counter)
     fresh: int = 0  # rows whose outcome was not in the store: in no file, since a resume has fewer
 
     def row(self) -> dict[str, Any]:
         """Return what a file says of it."""
-        return {
+        row = {
             "stage": self.name,
             "taken": self.taken,
             "made": self.made,
+            "past": self.past,
             "left": dict(sorted(self.left.items())),
             "failed": dict(sorted(self.failed.items())),
         }
+        return row | ({"seen": dict(sorted(self.seen.items()))} if self.seen else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,7 @@ class _Passed:
     place: int
     rows: tuple[Any, ...]
     outcomes: tuple[tuple[int, Any, Outcome], ...]  # number of the stage, the row that it took
+    past: tuple[int, ...]  # number of each stage that it went past
 
 
 class Pipeline:
@@ -140,15 +147,25 @@ class Pipeline:
         stages = [stage for stage in self._stages[first:last] if isinstance(stage, Stage)]
 
         def work(placed: _Placed) -> _Passed:
-            outcomes = []
+            outcomes: list[tuple[int, Any, Outcome]] = []
+            past: list[int] = []
             passing = [placed.row]
             for number, stage in enumerate(stages, first):
-                done = [(row, self._shop.outcome(stage, row)) for row in passing]
-                outcomes += [(number, row, outcome) for row, outcome in done]
-                passing = [made for _, outcome in done for made in outcome.rows]
-            return _Passed(placed.place, tuple(passing), tuple(outcomes))
+                going: list[Any] = []
+                for row in passing:
+                    if takes(stage, row):
+                        outcome = self._shop.outcome(stage, row)
+                        outcomes.append((number, row, outcome))
+                        going += outcome.rows
+                    else:
+                        past.append(number)
+                        going.append(row)
+                passing = going
+            return _Passed(placed.place, tuple(passing), tuple(outcomes), tuple(past))
 
         for passed in in_order(work, rows, threads=self._in_flight, ahead=_AHEAD):
+            for number in passed.past:
+                self.funnel[number].past += 1
             for number, row, outcome in passed.outcomes:
                 self._count(number, outcome)
                 if not outcome.rows:
@@ -161,6 +178,9 @@ class Pipeline:
         tally.taken += 1
         tally.made += len(outcome.rows)
         tally.fresh += outcome.fresh
+        stage = self._stages[number]
+        if isinstance(stage, Stage) and stage.seen is not None and outcome.failed is None:
+            tally.seen[stage.seen(outcome)] += 1
         failed = outcome.failed
         if failed is None or failed.kind not in PASSING:
             self._in_a_row = 0
@@ -186,36 +206,55 @@ class Pipeline:
     def _sifted(
         self, stage: SetStage, number: int, spool: Spool, outputs: Outputs
     ) -> Iterator[_Placed]:
-        """Yield what a stage that needs all rows makes of them, placed anew."""
+        """Yield what a stage that needs all rows makes of them, placed anew; then all others."""
         tally = self.funnel[number]
-        tally.taken = len(spool)
-        tally.fresh = len(spool)
-        for place, made in enumerate(stage.work(spool)):
+        taken = _Taken(stage, spool)
+        tally.taken = tally.fresh = sum(1 for _ in taken)
+        tally.past = len(spool) - tally.taken
+        place = -1
+        for place, made in enumerate(stage.work(taken)):
             if isinstance(made, Gone):
                 tally.left[made.why] += 1
                 outputs.left(place, tally.name, made.key, made.why, made.note)
             else:
                 tally.made += 1
                 yield _Placed(place, made)
+        others = (row for row in spool if not takes(stage, row))
+        yield from map(_Placed, itertools.count(place + 1), others)
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """The rows of a spool that a stage takes; can be gone through as often as it likes."""
+
+    stage: SetStage
+    spool: Spool
+
+    def __iter__(self) -> Iterator[Any]:
+        return (row for row in self.spool if takes(self.stage, row))
 
 
 def check_chain(
     kinds: Sequence[StageKind], stages: Sequence[Stage | SetStage], first: type
 ) -> None:
-    """See that each stage takes what the one before it makes.
+    """See that each stage takes what those before it make, or let past.
 
     Raises:
         ConfigError: one does not; names both.
     """
-    made, by = first, "the input"
+    coming, by = {first}, "the input"
     for kind, stage in zip(kinds, stages, strict=True):
-        if kind.takes is not made:
+        if kind.takes not in coming:
+            made = " and ".join(sorted(each.__name__ for each in coming))
             msg = (
                 f"stage {kind.name} takes records of {kind.takes.__name__}, and {by} gives those "
-                f"of {made.__name__}"
+                f"of {made}"
             )
             raise ConfigError(msg)
-        made, by = stage.made, f"stage {kind.name}"
+        if stage.selection is None or stage.selection.takes_all:
+            coming.discard(kind.takes)
+        coming.add(stage.made)
+        by = f"stage {kind.name}"
 
 
 def _segments(stages: Sequence[Stage | SetStage]) -> Iterator[tuple[int, int]]:

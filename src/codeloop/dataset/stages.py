@@ -18,8 +18,10 @@ from codeloop.core.records import from_json, to_json
 from codeloop.dataset.failure import Failure, FailureKind
 from codeloop.dataset.keys import digest
 from codeloop.dataset.means import Means, Surroundings
+from codeloop.dataset.outputs import name_of
 from codeloop.dataset.store import Entry, Store, Table
 
+_DIGITS = 13  # hexadecimal ones of a draw: as fine as a float
 FORMAT = 1  # a part of every key: a change of what a key is made of is a new format
 
 
@@ -88,12 +90,45 @@ class Work(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Selection:
+    """Rows of one kind of record, a share of them, and those of some languages alone.
+
+    The draw of a row follows from its content and is the same for all stages: a smaller share
+    is a part of a larger one, and rows that were drawn stay so when the share grows.
+    """
+
+    kind: type
+    share: float = 1.0
+    languages: tuple[str, ...] = ()
+
+    @property
+    def takes_all(self) -> bool:
+        """Whether no row of the kind goes past."""
+        return self.share == 1 and not self.languages
+
+    def takes(self, row: Any) -> bool:
+        """Return whether a row is taken."""
+        if not isinstance(row, self.kind):
+            return False
+        if self.languages and getattr(row, "language", "") not in self.languages:
+            return False
+        return self.share == 1 or draw(name_of(row)) < self.share
+
+
+def draw(name: str) -> float:
+    """Return the number from 0 to 1 that is drawn for a row by what names it."""
+    return int(digest(["draw", name])[:_DIGITS], 16) / float(1 << 4 * _DIGITS)
+
+
+@dataclass(frozen=True, slots=True)
 class Stage:
     """A function of a row. `made` is the kind of records that it makes.
 
     `version` changes when the same row may give something else by a change of the code.
     `settings` are a record, or JSON values; `roles` are the models that it asks, and count as
-    settings too. `calls` is about how many calls a row takes, for an estimate.
+    settings too. `calls` is about how many calls a row takes, for an estimate. What `selection`
+    does not take goes past the stage; without one, all rows are taken. `seen` is a word by which
+    an outcome is counted besides.
     """
 
     name: str
@@ -103,6 +138,8 @@ class Stage:
     settings: Any = None
     roles: tuple[str, ...] = ()
     calls: int = 0
+    selection: Selection | None = None
+    seen: "Callable[[Outcome], str] | None" = None
 
     def owner(self, surroundings: Surroundings) -> str:
         """Return what names this stage in a store: name, version, digest of its settings."""
@@ -124,6 +161,12 @@ class SetStage:
     work: Callable[[Iterable[Any]], Iterator[Any]]
     made: type
     settings: Any = None
+    selection: Selection | None = None
+
+
+def takes(stage: Stage | SetStage, row: Any) -> bool:
+    """Return whether a row is for a stage, and does not go past it."""
+    return stage.selection is None or stage.selection.takes(row)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ _ABOUT = (
     "codeloop; every number here is counted from the files beside it."
 )
 _SHOWN_CHARS = 1200  # of a message of an example row
+_SHOWN_COUNTS = 12  # of many by name
 _KEPT = frozenset({VerifiedReason.CONFIRMED.value, VerifiedReason.NOTHING_RAN.value})
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _LICENCES = {
@@ -135,12 +136,13 @@ def _funnel(funnel: dict[str, Any]) -> str:
             stage.get("stage", ""),
             stage.get("taken", 0),
             stage.get("made", 0),
+            stage.get("past", 0),
             sum(stage.get("left", {}).values()),
             sum(stage.get("failed", {}).values()),
         )
         for stage in funnel.get("stages", [])
     ]
-    return _table(("stage", "taken", "made", "left out", "failed"), rows)
+    return _table(("stage", "taken", "made", "went past", "left out", "failed"), rows)
 
 
 def _mutation(report: dict[str, Any]) -> str:
@@ -156,7 +158,16 @@ def _mutation(report: dict[str, Any]) -> str:
 
 
 def _pairs(values: dict[str, Any]) -> str:
-    return _table(("", ""), list(values.items()))
+    return _table(("", ""), [(name, _told(value)) for name, value in values.items()])
+
+
+def _told(value: Any) -> Any:
+    """Return a value for a cell of a table: of counts by name the first, of a list its items."""
+    if isinstance(value, dict):
+        told = [f"{name} {number}" for name, number in value.items()]
+        more = [f"{len(told) - _SHOWN_COUNTS} more"] if len(told) > _SHOWN_COUNTS else []
+        return ", ".join([*told[:_SHOWN_COUNTS], *more])
+    return ", ".join(map(str, value)) if isinstance(value, list) else value
 
 
 def _section(title: str, text: str) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Plots of a dataset as SVG, the same bytes for the same counts: matplotlib, extra `dataset`."""
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from codeloop.publishing.facts import Facts, most_common
 
 _COLOUR = "#2b6cb0"
 _BARS_INCHES = 0.28
+_SCORES = 5
 
 
 def write_plots(folder: Path, facts: Facts, reports: Reports) -> list[Path]:
@@ -23,7 +24,7 @@ def write_plots(folder: Path, facts: Facts, reports: Reports) -> list[Path]:
     """
     stages = reports.funnel.get("stages", [])
     bars: dict[str, tuple[str, Sequence[tuple[str, int]]]] = {
-        "funnel": ("rows after each stage", [(each["stage"], each["made"]) for each in stages]),
+        "funnel": ("rows after each stage", [(each["stage"], _after(each)) for each in stages]),
         "turns": ("dialogues by turns", [(str(n), facts.turns[n]) for n in sorted(facts.turns)]),
         "errors": ("how code failed", most_common(facts.errors)),
         "faults": ("planted faults", most_common(facts.faults)),
@@ -33,10 +34,26 @@ def write_plots(folder: Path, facts: Facts, reports: Reports) -> list[Path]:
         if pairs:
             draw = partial(_bars, pairs=pairs, title=title)
             written.append(_write(folder / f"{name}.svg", draw))
-    matrix = reports.funnel.get("scores")
-    if matrix:
+    matrix = _scores(stages)
+    if any(map(any, matrix)):
         written.append(_write(folder / "scores.svg", partial(_matrix, matrix=matrix)))
     return written
+
+
+def _after(stage: Mapping[str, Any]) -> int:
+    """Return how many rows there are after a stage: those it made, and those that went past."""
+    return int(stage["made"]) + int(stage.get("past", 0))
+
+
+def _scores(stages: Sequence[Mapping[str, Any]]) -> list[list[int]]:
+    """Return how often each pair of scores came in the stages that say so (`4 5`)."""
+    matrix = [[0] * _SCORES for _ in range(_SCORES)]
+    for stage in stages:
+        for pair, number in stage.get("seen", {}).items():
+            places = [int(each) - 1 for each in pair.split()]
+            if len(places) == 2:  # noqa: PLR2004  both prompts were asked
+                matrix[places[0]][places[1]] += number
+    return matrix
 
 
 def _write(path: Path, draw: Callable[[Any], tuple[float, float]]) -> Path:

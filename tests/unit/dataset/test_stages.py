@@ -206,9 +206,23 @@ def test_rows_go_through_all_stages_in_order_and_none_is_lost(store: Store, tmp_
     made = [row.query for row in rows if isinstance(row, Query)]
     assert made == ["a!", "a?", "b!", "b?"]
     assert [tally.row() for tally in pipeline.funnel] == [
-        {"stage": "unique", "taken": 5, "made": 4, "left": {"duplicate": 1}, "failed": {}},
-        {"stage": "ended", "taken": 4, "made": 4, "left": {"dropped": 1}, "failed": {"parse": 1}},
-        {"stage": "same", "taken": 4, "made": 4, "left": {}, "failed": {}},
+        {
+            "stage": "unique",
+            "taken": 5,
+            "made": 4,
+            "past": 0,
+            "left": {"duplicate": 1},
+            "failed": {},
+        },
+        {
+            "stage": "ended",
+            "taken": 4,
+            "made": 4,
+            "past": 0,
+            "left": {"dropped": 1},
+            "failed": {"parse": 1},
+        },
+        {"stage": "same", "taken": 4, "made": 4, "past": 0, "left": {}, "failed": {}},
     ]
     left = (tmp_path / "out" / "left.jsonl").read_text(encoding="utf-8")
     assert left.index("duplicate") < left.index("on purpose")

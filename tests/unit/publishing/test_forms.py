@@ -162,6 +162,15 @@ def test_a_card_counts_what_is_there() -> None:
     assert "## Contamination" not in text
 
 
+def test_a_card_says_what_leaked_in_words() -> None:
+    leaks = {"by_level": {"whole": 2, "runs": 0}, "against": ["a", "b"]}
+    many = {"by_problem": {f"p/{n}": 1 for n in range(20)}}
+    text = card("Bugs", count([example()]), [], Reports(contamination=leaks | many))
+    assert "| by_level | whole 2, runs 0 |" in text
+    assert "| against | a, b |" in text
+    assert "p/11 1, 8 more |" in text
+
+
 def test_a_report_that_is_none_is_named() -> None:
     with pytest.raises(Exception, match=r"r\.json:2: not JSON"):
         read_report("{\n", "r.json")
@@ -169,13 +178,17 @@ def test_a_report_that_is_none_is_named() -> None:
 
 def test_plots_are_the_same_bytes_each_time(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    funnel = {"stages": [{"stage": "dedup", "made": 7}], "scores": [[1, 2], [3, 4]]}
+    stages = [{"stage": "dedup", "made": 7}, {"stage": "complexity", "made": 2, "past": 4}]
+    stages[1]["seen"] = {"4 5": 17, "5": 1}
+    funnel = {"stages": stages}
     facts = count([example()])
     one = write_plots(tmp_path / "one", facts, Reports(funnel=funnel))
     two = write_plots(tmp_path / "two", facts, Reports(funnel=funnel))
     names = ["funnel.svg", "turns.svg", "errors.svg", "faults.svg", "scores.svg"]
     assert [path.name for path in one] == names
     assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]
+    assert ">6</text>" in one[0].read_text(encoding="utf-8")
+    assert ">17</text>" in one[-1].read_text(encoding="utf-8")
 
 
 def test_a_viewer_holds_every_row_in_pages_and_reaches_for_no_network(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,7 +76,10 @@ def open_making(
         rigs=_rigs(config, stack),
         purse=_purse(Purse(budget, prices), store),
     )
-    stages = tuple(each.kind.build(each.settings, surroundings) for each in config.stages)
+    stages = tuple(
+        replace(each.kind.build(each.settings, surroundings), selection=each.selection)
+        for each in config.stages
+    )
     check_chain([each.kind for each in config.stages], stages, _input_kind(config))
     for stage in stages:
         if not isinstance(stage, SetStage):

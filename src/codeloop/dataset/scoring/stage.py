@@ -10,9 +10,10 @@ from codeloop.dataset.scoring.complexity import (
     Combination,
     Complexity,
     Order,
+    Scale,
     score,
 )
-from codeloop.dataset.stages import Left, Stage, StageKind, left_by
+from codeloop.dataset.stages import Left, Outcome, Stage, StageKind, left_by
 
 ROLE = "judge"
 
@@ -44,7 +45,18 @@ def build(settings: Scoring, surroundings: Surroundings) -> Stage:
         else:
             yield Left("too_simple", ", ".join(f"{key} {value}" for key, value in _told(found)))
 
-    return Stage("complexity", "1", work, Query, settings=settings, roles=(ROLE,), calls=2)
+    return Stage(
+        "complexity", "1", work, Query, settings=settings, roles=(ROLE,), calls=2, seen=_pair
+    )
+
+
+def _pair(outcome: Outcome) -> str:
+    """Return the scores of both prompts, as in `4 5`; one alone if the other was not asked."""
+    told = dict(outcome.rows[0].meta) if outcome.rows else {}
+    if outcome.left is not None:
+        told = dict(each.split(" ", 1) for each in outcome.left.note.split(", "))
+    found = (told.get(f"complexity_{scale.value}") for scale in Scale)
+    return " ".join(each for each in found if each is not None)
 
 
 def _told(found: Complexity) -> list[tuple[str, str]]:
