@@ -119,3 +119,12 @@ def test_leetcode_makes_dialogues_of_exercises(tmp_path: Path, way: str) -> None
     examples = made(out)
     assert len(examples) == (1 if way == "similar" else 2)
     assert python in examples[0].dialogue.turns[0].reply
+
+
+def test_leetcode_looks_for_known_sets_where_the_environment_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CODELOOP_DATA", str(tmp_path / "sets"))
+    done = command("leetcode", "leetcode-solutions", "--way", "similar", "--out", tmp_path / "o")
+    assert done.returncode == 2
+    assert f"{tmp_path / 'sets'}" in done.stderr

@@ -55,7 +55,12 @@ def _packing(settings: Packing, surroundings: Surroundings) -> SetStage:
     )
 
     def work(rows: Iterable[Query]) -> Iterator[Example | Gone | None]:
-        queries = list(rows)
+        queries = []
+        for query in rows:
+            if query.query and query.answer:
+                queries.append(query)
+            else:
+                yield Gone(query.id, "no_answer")
         embedder = WordEmbedder(dimensions=settings.dimensions)
         vectors = unit(embedder.embed([query.query for query in queries]))
         places = {query.id: at for at, query in enumerate(queries)}

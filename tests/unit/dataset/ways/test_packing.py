@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 from codeloop.core.errors import ModelError
 from codeloop.core.records import from_json, to_json
 from codeloop.dataset.failure import FailureKind
+from codeloop.dataset.kinds import KINDS
+from codeloop.dataset.means import Surroundings
 from codeloop.dataset.records import Example, Query
+from codeloop.dataset.stages import Gone, SetStage
 from codeloop.dataset.ways.embedding import WordEmbedder, unit
 from codeloop.dataset.ways.neighbours import nearest
 from codeloop.dataset.ways.packing import FollowUpJudge, PackingSettings, packed, packs
@@ -125,3 +128,16 @@ def test_any_texts_become_unit_vectors_or_zeros(texts: list[str]) -> None:
     assert vectors.shape == (len(texts), 16)
     lengths = np.linalg.norm(vectors, axis=1)
     assert all(abs(length - 1) < 1e-4 or length == 0 for length in lengths)
+
+
+def test_the_stage_says_which_queries_have_no_answer_and_compares_the_others_alone() -> None:
+    asked = [Query("Sort a list of names.", "sorted(names)"), Query("Sort a list of names now.")]
+    asked.append(Query("Sort the list of names.", "names.sort()"))
+    (kind,) = (each for each in KINDS if each.name == "pack")
+    stage = kind.build(kind.settings(), Surroundings())
+    assert isinstance(stage, SetStage)
+    first, *others = stage.work(asked)
+    assert first == Gone(asked[1].id, "no_answer")
+    assert [type(each) for each in others] == [Example, Gone]
+    assert others[1].why == "packed"
+    assert [each.why for each in stage.work(asked[:2])] == ["no_answer", "no_neighbour"]

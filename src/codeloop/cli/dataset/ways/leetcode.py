@@ -1,6 +1,7 @@
 """`codeloop dataset leetcode`: related exercises, or solutions of one that differ, as dialogues."""
 
 import argparse
+import os
 import sys
 from collections import Counter
 from pathlib import Path
@@ -40,7 +41,13 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     parser.add_argument("--out", metavar="FILE", type=Path, required=True)
     parser.add_argument("--way", choices=["similar", "follow-up"], required=True)
     parser.add_argument("--form", metavar="FORM", help="as for `codeloop dataset ingest`")
-    parser.add_argument("--data", metavar="DIR", type=Path, help="likewise")
+    parser.add_argument(
+        "--data",
+        metavar="DIR",
+        type=Path,
+        default=os.environ.get("CODELOOP_DATA"),
+        help="likewise",
+    )
     parser.add_argument("--turns", metavar="N", type=wiring.positive, default=3, help="at most")
     parser.add_argument("--limit", type=wiring.positive, metavar="N", help="dialogues at most")
     parser.add_argument("--model", metavar="NAME", help="as for `codeloop run`")
