@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, replace
 
+from codeloop.core.codeblocks import find_blocks
 from codeloop.core.dialogue import Cell, Dialogue, Role, Skipped, Source, Turn
 from codeloop.core.errors import SandboxError
 from codeloop.core.execution import ExecutionLimits, ExecutionResult, Status
@@ -130,9 +131,17 @@ def _lacks_code(dialogue: Dialogue) -> _Found | None:
             asked, start = said[-1], at + 1
     if not dialogue.turns:
         return VerifiedReason.NO_CODE, "there is no turn"
-    if _WANTS_CODE.search(asked) and last_code(dialogue.turns[start:]) is None:
+    if _WANTS_CODE.search(asked) and not any(map(_has_code, dialogue.turns[start:])):
         return VerifiedReason.NO_CODE, f"turn {len(dialogue.turns)}"
     return None
+
+
+def _has_code(turn: Turn) -> bool:
+    """Return whether a turn has code, whoever might run it: a published answer has no cells."""
+    if last_code([turn]) is not None:
+        return True
+    blocks = find_blocks(turn.reply)
+    return any(each.code.strip() and each.language not in _TEXTS for each in blocks)
 
 
 def _lacks_runs(example: Example, quotes: Sequence[Quoted]) -> _Found | None:

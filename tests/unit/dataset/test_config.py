@@ -65,3 +65,12 @@ def test_a_config_needs_a_stage_and_a_file(tmp_path: Path) -> None:
         read_config(written(tmp_path, ""), KINDS)
     with pytest.raises(ConfigError, match="No such file"):
         read_config(tmp_path / "none.toml", KINDS)
+
+
+def test_the_config_of_the_published_build_is_one() -> None:
+    path = Path(__file__).parents[3] / "configs" / "code-feedback.toml"
+    config = read_config(path, KINDS)
+    names = [each.kind.name for each in config.stages]
+    assert names[0] == "dedup"
+    assert names[-1] == "decontaminate_examples"
+    assert {"complexity", "correct", "simulate", "pack"} <= {*names}

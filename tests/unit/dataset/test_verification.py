@@ -134,6 +134,14 @@ def test_a_request_for_code_needs_code_in_what_follows_it() -> None:
     assert reason(told, means(ok("42\n"))) is VerifiedReason.NO_CODE
 
 
+@pytest.mark.parametrize("language", ["python", "rust", ""])
+def test_code_that_was_never_to_run_counts_where_code_is_asked_for(language: str) -> None:
+    told = example(Turn(f"So:\n\n```{language}\nx\n```"), way=Way.PACKING)
+    assert reason(told, means(ok())) is VerifiedReason.NOTHING_RAN
+    shown = example(Turn("So:\n\n```text\n42\n```"), way=Way.PACKING)
+    assert reason(shown, means(ok())) is VerifiedReason.NO_CODE
+
+
 def test_words_after_the_last_code_are_fine() -> None:
     told = example(turn(ok("42\n")), Turn("It is 42."))
     assert reason(told, means(ok("42\n"))) is VerifiedReason.CONFIRMED
