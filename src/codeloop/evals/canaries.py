@@ -100,8 +100,8 @@ def _literal(node: ast.expr) -> Iterator[object]:
 
 
 def _sources(tests: Iterable[Tests]) -> Iterator[str]:
+    """Yield what tests say, and each value of theirs as Python would write it."""
     for each in tests:
         if isinstance(each, CheckTests):
             yield f"{each.setup}\n{each.source}"
-        else:
-            yield from map(repr, _values(each))
+        yield from map(repr, _values(each))

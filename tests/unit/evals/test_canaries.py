@@ -1,5 +1,7 @@
+from dataclasses import replace
+
 from codeloop.core.dialogue import Dialogue, Feedback, Source, Turn
-from codeloop.core.problem import FunctionTests, Problem
+from codeloop.core.problem import CheckTests, FunctionTests, Problem
 from codeloop.evals.canaries import leaks
 from codeloop.loop.prompts import sections
 
@@ -26,3 +28,15 @@ def test_what_a_critic_tells_of_a_hidden_test_is_a_leak() -> None:
     assert leaks(told, PROBLEM, hidden("xylophones")) == ["xylophones"]
     knew = asked().with_turn(Turn("# xylophones")).with_feedback(said)
     assert leaks(knew, PROBLEM, hidden("xylophones")) == []
+
+
+def test_what_a_visible_test_says_is_known_in_whatever_quotes_it_is_told() -> None:
+    shown = CheckTests('assert length("x") == ["xylophones", 1]')
+    tests = [FunctionTests((("x",),), (["xylophones", 1],))]
+    told = (
+        asked()
+        .with_turn(Turn(""))
+        .with_feedback(Feedback(Source.CRITIC, "Expected: ['xylophones', 1]"))
+    )
+    assert leaks(told, replace(PROBLEM, visible=(shown,)), tests) == []
+    assert leaks(told, PROBLEM, tests) == ["['xylophones', 1]"]
