@@ -153,7 +153,14 @@ class Zygote:
         raise IsolationError(machine.explain(answer["stage"], answer["errno"], answer["error"]))
 
     def _last_words(self) -> str:
-        lines = os.pread(self._log, 64 * 1024, 0).decode("utf-8", "replace").strip().splitlines()
+        """Return the last line of its log; nothing once it is closed, by another thread perhaps."""
+        if not self._finalizer.alive:
+            return ""
+        try:
+            said = os.pread(self._log, 64 * 1024, 0)
+        except OSError:  # closed this moment
+            return ""
+        lines = said.decode("utf-8", "replace").strip().splitlines()
         return f": {lines[-1]}" if lines else ""
 
 

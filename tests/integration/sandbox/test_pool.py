@@ -10,7 +10,7 @@ import pytest
 
 from codeloop.core.errors import ConfigError, DataError, IsolationError, SandboxError
 from codeloop.core.execution import MIB, ExecutionLimits, Isolation, Status
-from codeloop.sandbox import Pool, Program, open_pool
+from codeloop.sandbox import Pool, Program, open_pool, open_sandbox
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +124,14 @@ def test_a_pool_closed_in_mid_run_ends_the_run() -> None:
     thread.join(10)
     assert not thread.is_alive()
     assert len(failures) == 1
+
+
+def test_a_slot_asked_of_a_zygote_that_was_closed_is_an_error_of_ours() -> None:
+    with open_sandbox() as sandbox:
+        zygote = sandbox._zygote
+        zygote.close()
+        with pytest.raises(SandboxError, match="has ended"):
+            zygote.open_slot(ExecutionLimits())
 
 
 def test_no_slots_is_an_error() -> None:
