@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ from codeloop.cli import bring, wiring
 from codeloop.cli.terminal import clean
 from codeloop.core.dialogue import Dialogue
 from codeloop.core.errors import ConfigError
-from codeloop.core.events import DialogueDone, EndReason
+from codeloop.core.events import DialogueDone, EndReason, Event
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,7 +89,7 @@ def _refine(args: argparse.Namespace, dialogue: Dialogue) -> DialogueDone:
     """Run the loop to its end, printing as it goes."""
     from codeloop.cli.view import View
     from codeloop.loop.critics import ExecutionCritic
-    from codeloop.loop.refine import refine
+    from codeloop.loop.refine import refine, to_the_end
 
     limits = wiring.limits(args)
     view = None if args.json else View()
@@ -105,16 +104,16 @@ def _refine(args: argparse.Namespace, dialogue: Dialogue) -> DialogueDone:
         events = refine(
             dialogue, model, session, critics, limits=limits, sampling=wiring.sampling(args)
         )
-        with keyboard.watching(), closing(events):
-            for event in events:
-                if view is not None:
-                    view.show(event)
-                keyboard.follow(event)
-                if isinstance(event, DialogueDone):
-                    _bring(args.out, session, before, event.dialogue)
-                    return event
-    msg = "the loop ended without a last event"
-    raise AssertionError(msg)
+
+        def see(event: Event) -> None:
+            if view is not None:
+                view.show(event)
+            keyboard.follow(event)
+
+        with keyboard.watching():
+            done = to_the_end(events, see)
+            _bring(args.out, session, before, done.dialogue)
+            return done
 
 
 def _bring(

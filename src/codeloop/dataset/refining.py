@@ -1,11 +1,10 @@
 """A stage that answers each query by the loop: a model writes, its code runs, it mends the code."""
 
-from collections.abc import Generator, Iterator
-from contextlib import closing
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from codeloop.core.dialogue import Dialogue, Finish
-from codeloop.core.events import DialogueDone, EndReason, Event
+from codeloop.core.events import DialogueDone, EndReason
 from codeloop.dataset.keys import digest
 from codeloop.dataset.means import Means, Surroundings
 from codeloop.dataset.records import Example, Query, Way
@@ -13,7 +12,7 @@ from codeloop.dataset.stages import FailureClass, Left, RowError, Stage, StageKi
 from codeloop.loop.critics import ExecutionCritic
 from codeloop.loop.limits import Limits
 from codeloop.loop.prompts import text
-from codeloop.loop.refine import refine
+from codeloop.loop.refine import refine, to_the_end
 
 ROLE = "writer"
 
@@ -48,7 +47,7 @@ def _refined(query: Query, means: Means, settings: Refining) -> Example | Left:
         limits=Limits(turns=settings.turns, seconds=None, run=session.limits),
         sampling=means.sampling(ROLE),
     )
-    done = _last(events)
+    done = to_the_end(events)
     _check(done)
     if not done.ended_well:
         return Left("unmended", done.reason.value)
@@ -62,15 +61,6 @@ def _refined(query: Query, means: Means, settings: Refining) -> Example | Left:
         (model.name,),
         runs=session.keys,
     )
-
-
-def _last(events: Generator[Event, None, None]) -> DialogueDone:
-    with closing(events):
-        for event in events:
-            if isinstance(event, DialogueDone):
-                return event
-    msg = "the loop ended without a last event"
-    raise AssertionError(msg)
 
 
 def _check(done: DialogueDone) -> None:

@@ -4,7 +4,6 @@ import json
 import re
 import time
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 from codeloop.core import records
 from codeloop.core.dialogue import Dialogue, Message, Role
 from codeloop.core.errors import ConfigError, DataError, ModelError, SandboxError
-from codeloop.core.events import DialogueDone, TurnDone
+from codeloop.core.events import DialogueDone, Event, TurnDone
 from codeloop.core.execution import ExecutionLimits, ExecutionResult, InputRequested, OutputChunk
 from codeloop.core.problem import CheckTests, Problem, ProgramTests, Verdict
 from codeloop.core.protocols import Model, Reply, Sampling
@@ -25,7 +24,7 @@ from codeloop.evals.settings import FeedbackKind, Settings, Visible
 from codeloop.judge.many import RigPool, in_order
 from codeloop.loop.limits import Limits
 from codeloop.loop.prompts import sections
-from codeloop.loop.refine import refine
+from codeloop.loop.refine import refine, to_the_end
 
 SETTINGS, RECORDS = "settings.json", "records.jsonl"
 _SECONDS = 3600.0  # of one dialogue
@@ -182,14 +181,12 @@ class Evaluation:
         limits = Limits(turns=settings.turns, seconds=_SECONDS, same_error=None, same_code=None)
         asked = Dialogue(opening(problem, self._prepared.benchmark), id=f"{problem.id}#{sample}")
         events = refine(asked, model, NoSession(), [examiner], limits=limits, sampling=sampling)
-        with closing(events):
-            for event in events:
-                if isinstance(event, TurnDone):
-                    model.end_turn()
-                if isinstance(event, DialogueDone):
-                    return event
-        msg = "the loop ended without a last event"
-        raise AssertionError(msg)
+
+        def see(event: Event) -> None:
+            if isinstance(event, TurnDone):
+                model.end_turn()
+
+        return to_the_end(events, see)
 
     def _turn_facts(self, examiner: Examiner, at: int, tokens: int) -> dict[str, Any]:
         seen = examiner.seen[at]

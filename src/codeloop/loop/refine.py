@@ -74,6 +74,19 @@ def refine(  # noqa: PLR0913  the four parts of the loop, and three settings by 
     yield DialogueDone(dialogue, reason)
 
 
+def to_the_end(
+    events: Generator[Event, None, None], see: Callable[[Event], object] = lambda _: None
+) -> DialogueDone:
+    """Run the loop to its end and return its last event; `see` is shown each as it happens."""
+    with closing(events):
+        for event in events:
+            see(event)
+            if isinstance(event, DialogueDone):
+                return event
+    msg = "the loop ended without a last event"
+    raise AssertionError(msg)
+
+
 @dataclass(frozen=True, slots=True)
 class _Loop:
     """What stays the same from turn to turn."""

@@ -16,11 +16,11 @@ from codeloop.core.protocols import Critic, Model, Sampling, Session
 from codeloop.dataset.failure import Failure, FailureKind, of_reply
 from codeloop.dataset.keys import chooser, digest
 from codeloop.dataset.records import Example, Query, Way
-from codeloop.dataset.ways.relay import run_keys, to_the_end
+from codeloop.dataset.ways.relay import run_keys
 from codeloop.loop.critics import ExecutionCritic
 from codeloop.loop.limits import Limits
 from codeloop.loop.prompts import sections, text
-from codeloop.loop.refine import refine
+from codeloop.loop.refine import refine, to_the_end
 
 
 class Wanted(StrEnum):

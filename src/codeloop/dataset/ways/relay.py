@@ -1,10 +1,8 @@
-"""What ways that use the loop share: two models in turn, and the loop run to its end."""
+"""What ways that use the loop share: two models in turn, and the keys of what ran."""
 
 from collections.abc import Generator, Sequence
-from contextlib import closing
 
 from codeloop.core.dialogue import Message, Role
-from codeloop.core.events import DialogueDone, Event
 from codeloop.core.protocols import Model, Reply, Sampling, Session
 
 
@@ -48,16 +46,6 @@ class Relay:
     def _speaker(self, messages: Sequence[Message]) -> Model:
         answered = any(message.role is Role.ASSISTANT for message in messages)
         return self._fixer if answered else self._writer
-
-
-def to_the_end(events: Generator[Event, None, None]) -> DialogueDone:
-    """Run the loop to its end."""
-    with closing(events):
-        for event in events:
-            if isinstance(event, DialogueDone):
-                return event
-    msg = "the loop ended without a last event"
-    raise AssertionError(msg)
 
 
 def run_keys(session: Session) -> tuple[str, ...]:

@@ -15,11 +15,11 @@ from codeloop.dataset.failure import Failure, FailureKind, of_reply
 from codeloop.dataset.keys import digest
 from codeloop.dataset.records import Example, Query, Way
 from codeloop.dataset.ways.person import QUOTAS, SimulatedUser, Wish, draw_wish
-from codeloop.dataset.ways.relay import Relay, run_keys, to_the_end
+from codeloop.dataset.ways.relay import Relay, run_keys
 from codeloop.loop.critics import ExecutionCritic
 from codeloop.loop.limits import Limits
 from codeloop.loop.prompts import text
-from codeloop.loop.refine import refine
+from codeloop.loop.refine import refine, to_the_end
 
 
 @dataclass(frozen=True, slots=True)
