@@ -20,10 +20,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from codeloop.core.ordered import in_order
 from codeloop.core.problem import CheckTests, Problem
 from codeloop.evals.benchmarks import benchmark
 from codeloop.evals.extraction import Rule, extract
-from codeloop.judge.many import RigPool, in_order
+from codeloop.judge.many import RigPool
 from codeloop.judge.programs import rig_programs
 from codeloop.sandbox import open_pool
 

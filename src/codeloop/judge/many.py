@@ -2,21 +2,15 @@
 
 import os
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from queue import LifoQueue
-from typing import Self, TypeVar
+from typing import Self
 
+from codeloop.core.ordered import in_order
 from codeloop.core.problem import Problem, Tests, Verdict
 from codeloop.core.protocols import Rig
 from codeloop.judge.judging import judge
-
-_AHEAD = 4  # items taken for each thread before the first result is asked for
-
-_In = TypeVar("_In")
-_Out = TypeVar("_Out")
 
 
 class Quiet:
@@ -117,24 +111,6 @@ class RigPool:
 
 def _processors() -> int:
     return len(os.sched_getaffinity(0))
-
-
-def in_order(
-    work: Callable[[_In], _Out], items: Iterable[_In], *, threads: int, ahead: int = _AHEAD
-) -> Iterator[_Out]:
-    """Yield what becomes of each item, in order; `items` are taken a few a thread ahead."""
-    waiting: deque[Future[_Out]] = deque()
-    with ThreadPoolExecutor(threads, "judge") as pool:
-        try:
-            for item in items:
-                waiting.append(pool.submit(work, item))
-                if len(waiting) >= ahead * threads:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for each in waiting:
-                each.cancel()
 
 
 def judge_many(

@@ -1,9 +1,7 @@
 """A pool: many programs run one after the other, in as many slots at a time as it was given."""
 
 import threading
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +10,12 @@ from typing import NamedTuple, Self
 
 from codeloop.core.errors import ConfigError, DataError, SandboxError
 from codeloop.core.execution import ExecutionLimits, ExecutionResult, Isolation, RigPrograms
+from codeloop.core.ordered import in_order
 from codeloop.sandbox.rigs.residents import Resident
 from codeloop.sandbox.rigs.rig import SandboxRig
 from codeloop.sandbox.sandbox import TESTER_LIMITS, Sandbox, open_sandbox
 from codeloop.sandbox.session import SandboxSession
 from codeloop.sandbox.tiers import BARE, ByTier, Tier, tier_of, tiers_for
-
-_AHEAD = 4  # programs taken for each slot before the first result is asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,18 +103,7 @@ class Pool:
             DataError: as for `run`.
             SandboxError: as for `run`.
         """
-        waiting: deque[Future[ExecutionResult]] = deque()
-        with ThreadPoolExecutor(self._slots, "pool") as threads:
-            try:
-                for program in programs:
-                    waiting.append(threads.submit(self.run, program))
-                    if len(waiting) >= _AHEAD * self._slots:
-                        yield waiting.popleft().result()
-                while waiting:
-                    yield waiting.popleft().result()
-            finally:
-                for each in waiting:
-                    each.cancel()
+        return in_order(self.run, programs, threads=self._slots)
 
     def open_rig(
         self,

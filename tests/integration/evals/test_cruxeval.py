@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from codeloop.core.ordered import in_order
 from codeloop.core.problem import AnswerTests, Problem, Reason, Verdict
 from codeloop.evals.benchmarks import benchmark
 from codeloop.evals.cruxeval import cruxeval_input, cruxeval_output
@@ -16,7 +17,7 @@ from codeloop.evals.prepared import Prepared, prepare, prepared_path
 from codeloop.evals.rows import digest
 from codeloop.evals.run import Evaluation
 from codeloop.evals.settings import FeedbackKind, Settings
-from codeloop.judge.many import RigPool, in_order
+from codeloop.judge.many import RigPool
 from codeloop.models.scripted import ScriptedModel
 
 DATA = os.environ.get("CODELOOP_DATA")

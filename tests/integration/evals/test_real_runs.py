@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from codeloop.core.ordered import in_order
 from codeloop.core.problem import Problem
 from codeloop.evals.benchmarks import benchmark
 from codeloop.evals.extraction import Rule, extract
-from codeloop.judge.many import RigPool, in_order
+from codeloop.judge.many import RigPool
 
 DATA = os.environ.get("CODELOOP_DATA")
 pytestmark = [

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from codeloop.core.errors import ConfigError, MissingExtraError
+from codeloop.core.ordered import in_order
 from codeloop.core.problem import Problem
 from codeloop.dataset.decontamination.asking import Asking
 from codeloop.dataset.decontamination.behaviour import Behaviour
@@ -22,7 +23,7 @@ from codeloop.dataset.decontamination.wording import (
 from codeloop.dataset.means import Surroundings
 from codeloop.dataset.records import Example, Query
 from codeloop.dataset.stages import Gone, SetStage, StageKind
-from codeloop.judge.many import RigPool, in_order
+from codeloop.judge.many import RigPool
 
 _R = TypeVar("_R", Query, Example)
 

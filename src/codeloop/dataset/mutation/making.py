@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from codeloop.core.errors import SandboxError
+from codeloop.core.ordered import in_order
 from codeloop.core.problem import Reason, Verdict
 from codeloop.dataset.keys import chooser, digest
 from codeloop.dataset.mutation.dialogues import (
@@ -22,7 +23,6 @@ from codeloop.dataset.mutation.tasks import Task, Unfit
 from codeloop.dataset.mutation.trying import Trying
 from codeloop.dataset.mutation.words import Words
 from codeloop.dataset.records import Example, Query, Way
-from codeloop.judge.many import in_order
 
 
 class Outcome(StrEnum):
