@@ -6,7 +6,7 @@ import json
 import os
 import threading
 from collections import defaultdict
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -67,19 +67,31 @@ class RecordingModel:
         *,
         timeout_s: float | None = None,
     ) -> Generator[str | Reply, None, None]:
-        pieces: list[str] = []
-        for part in self._model.stream(messages, sampling, timeout_s=timeout_s):
-            if isinstance(part, Reply):
-                call = Recorded(
-                    self.name, tuple(messages), sampling, tuple(pieces), part, self.context_tokens
-                )
-                append_line(self._path, to_json(call))
-            else:
-                pieces.append(part)
-            yield part
+        yield from recorded(self._model, messages, sampling, timeout_s, self._append)
+
+    def _append(self, call: Recorded) -> None:
+        append_line(self._path, to_json(call))
 
     def close(self) -> None:
         self._model.close()
+
+
+def recorded(
+    model: Model,
+    messages: Sequence[Message],
+    sampling: Sampling,
+    timeout_s: float | None,
+    keep: Callable[[Recorded], None],
+) -> Generator[str | Reply, None, None]:
+    """Pass a call on, and have it kept once it has come to its end."""
+    pieces: list[str] = []
+    for part in model.stream(messages, sampling, timeout_s=timeout_s):
+        if isinstance(part, Reply):
+            asked = tuple(messages)
+            keep(Recorded(model.name, asked, sampling, tuple(pieces), part, model.context_tokens))
+        else:
+            pieces.append(part)
+        yield part
 
 
 class ReplayModel:

@@ -9,7 +9,14 @@ from pathlib import Path
 from codeloop.core.codeblocks import find_blocks
 from codeloop.core.dialogue import Finish, Message, Role, Usage
 from codeloop.core.protocols import Model, Reply, Sampling
-from codeloop.models.recording import Recorded, RecordingModel, call_key, read_recording
+from codeloop.models.recording import (
+    Recorded,
+    append_line,
+    call_key,
+    read_recording,
+    recorded,
+    to_json,
+)
 
 _FENCE_LINE = re.compile(r"(?:^|\n)[ \t>]*(?:`{3,}|~{3,})[^\n]*\n\Z")
 # A fence inside an open string of the code does not end a block, if the string is closed later.
@@ -30,9 +37,9 @@ class KeepingModel:
             DataError: it is no recording.
         """
         self._model = model
-        self._recorder = RecordingModel(model, path)
+        self._path = path
         self._lock = threading.Lock()
-        calls, self._counts = read_recording(path) if path.exists() else ([], {})
+        calls, _ = read_recording(path) if path.exists() else ([], {})
         self._kept = {call_key(each.model, each.messages, each.sampling): each for each in calls}
 
     @property
@@ -60,17 +67,12 @@ class KeepingModel:
             yield from kept.pieces
             yield kept.reply
             return
-        pieces: list[str] = []
-        for part in self._recorder.stream(messages, sampling, timeout_s=timeout_s):
-            if isinstance(part, Reply):
-                call = Recorded(
-                    self.name, tuple(messages), sampling, tuple(pieces), part, self.context_tokens
-                )
-                with self._lock:
-                    self._kept[key] = call
-            else:
-                pieces.append(part)
-            yield part
+        yield from recorded(self._model, messages, sampling, timeout_s, self._keep)
+
+    def _keep(self, call: Recorded) -> None:
+        append_line(self._path, to_json(call))
+        with self._lock:
+            self._kept[call_key(call.model, call.messages, call.sampling)] = call
 
     def close(self) -> None:
         self._model.close()
