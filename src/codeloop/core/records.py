@@ -46,7 +46,11 @@ def from_json(kind: type[_T], data: object) -> _T:
 
 def encode(dialogue: Dialogue) -> str:
     """Return a dialogue as one line of JSON, without the line's end."""
-    row = {"schema": SCHEMA_VERSION, **to_json(dialogue)}
+    return as_line({"schema": SCHEMA_VERSION, **to_json(dialogue)})
+
+
+def as_line(row: Mapping[str, Any]) -> str:
+    """Return an object as one line of JSON that UTF-8 can hold, without the line's end."""
     try:
         line = json.dumps(row, ensure_ascii=False)
         line.encode()
@@ -55,8 +59,8 @@ def encode(dialogue: Dialogue) -> str:
     return line
 
 
-def decode(line: str) -> Dialogue:
-    """Return the dialogue that a line holds.
+def from_line(line: str) -> dict[str, Any]:
+    """Return the object of a line.
 
     Raises:
         ValueError: it holds none; the text says why.
@@ -69,6 +73,16 @@ def decode(line: str) -> Dialogue:
     if not isinstance(row, dict):
         msg = "not a JSON object"
         raise ValueError(msg)  # noqa: TRY004  the caller learns of one kind of error
+    return row
+
+
+def decode(line: str) -> Dialogue:
+    """Return the dialogue that a line holds.
+
+    Raises:
+        ValueError: it holds none; the text says why.
+    """
+    row = from_line(line)
     version = row.pop("schema", None)
     if not isinstance(version, int) or not 1 <= version <= SCHEMA_VERSION:
         msg = f"schema version {version!r}; this codeloop reads 1 to {SCHEMA_VERSION}"

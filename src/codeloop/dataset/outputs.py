@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol, Self
 
 from codeloop.core.errors import ConfigError, DataError
+from codeloop.core.files import whole_file
 from codeloop.core.records import to_json
 from codeloop.dataset.keys import digest
 from codeloop.dataset.records import Example, Query, encode
@@ -79,7 +80,7 @@ class Outputs:
                 os.fsync(file.fileno())
             for name in _LISTS:
                 _unfinished(self._folder / name).replace(self._folder / name)
-            _write_whole(self._folder / FUNNEL, json.dumps(summary, indent=2) + "\n")
+            _write_funnel(self._folder, summary)
             _sync_folder(self._folder)
         except OSError as error:
             raise _failure(self._folder, error) from error
@@ -161,7 +162,7 @@ def merge(shards: Sequence[Path], folder: Path) -> None:
         for name in _LISTS:
             _merge_lists([shard / name for shard in shards], folder / name)
         funnels = [json.loads((shard / FUNNEL).read_text(encoding="utf-8")) for shard in shards]
-        _write_whole(folder / FUNNEL, json.dumps(_summed(funnels), indent=2) + "\n")
+        _write_funnel(folder, _summed(funnels))
         _sync_folder(folder)
     except OSError as error:
         raise _failure(Path(str(error.filename or folder)), error) from error
@@ -170,13 +171,10 @@ def merge(shards: Sequence[Path], folder: Path) -> None:
 def _merge_lists(sources: Sequence[Path], target: Path) -> None:
     with ExitStack() as stack:
         files = [stack.enter_context(path.open("rb")) for path in sources]
-        out = stack.enter_context(_unfinished(target).open("wb"))
         numbered = [_numbered(file, path) for file, path in zip(files, sources, strict=True)]
-        for _, line in heapq.merge(*numbered, key=lambda pair: pair[0]):
-            out.write(line)
-        out.flush()
-        os.fsync(out.fileno())
-    _unfinished(target).replace(target)
+        with whole_file(target) as out:
+            for _, line in heapq.merge(*numbered, key=lambda pair: pair[0]):
+                out.write(line)
 
 
 def _numbered(file: IO[bytes], path: Path) -> Iterator[tuple[int, bytes]]:
@@ -204,12 +202,9 @@ def _reason(stage: str, row: str, why: str, note: str) -> str:
     return json.dumps({"stage": stage, "row": row, "why": why, "note": note}, ensure_ascii=True)
 
 
-def _write_whole(path: Path, text: str) -> None:
-    with _unfinished(path).open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    _unfinished(path).replace(path)
+def _write_funnel(folder: Path, counts: Any) -> None:
+    with whole_file(folder / FUNNEL) as file:
+        file.write((json.dumps(counts, indent=2) + "\n").encode())
 
 
 def _sync_folder(folder: Path) -> None:

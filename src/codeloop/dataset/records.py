@@ -3,8 +3,6 @@
 A file of them is read to its end whatever it holds: a line that is no record comes as `Malformed`.
 """
 
-import json
-import os
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,8 +12,9 @@ from typing import Any, TypeVar
 
 from codeloop.core.dialogue import Dialogue
 from codeloop.core.errors import DataError
+from codeloop.core.files import whole_file
 from codeloop.core.problem import Problem
-from codeloop.core.records import from_json, to_json
+from codeloop.core.records import as_line, from_json, from_line, to_json
 from codeloop.dataset.keys import digest
 
 SCHEMA_VERSION = 1
@@ -163,12 +162,7 @@ def encode(record: Query | Example) -> str:
     if isinstance(record, Query):
         row["id"] = record.id
     row |= to_json(record)
-    try:
-        line = json.dumps(row, ensure_ascii=False)
-        line.encode()
-    except UnicodeEncodeError:  # a lone surrogate: only an escape can hold it
-        line = json.dumps(row)
-    return line
+    return as_line(row)
 
 
 def decode(kind: type[_R], line: str) -> _R:
@@ -177,14 +171,7 @@ def decode(kind: type[_R], line: str) -> _R:
     Raises:
         ValueError: it holds none; the text says why.
     """
-    try:
-        row = json.loads(line)
-    except RecursionError as error:
-        msg = "nested too deep"
-        raise ValueError(msg) from error
-    if not isinstance(row, dict):
-        msg = "not a JSON object"
-        raise ValueError(msg)  # noqa: TRY004  the caller learns of one kind of error
+    row = from_line(line)
     version = row.pop("schema", None)
     if version != SCHEMA_VERSION:
         msg = f"schema version {version!r}; this codeloop reads {SCHEMA_VERSION}"
@@ -220,19 +207,10 @@ def write(path: Path, records: Iterable[Query | Example]) -> int:
         DataError: the file cannot be written.
     """
     count = 0
-    unfinished = path.with_name(f"{path.name}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished.open("wb") as file:
-            for record in records:
-                file.write(encode(record).encode() + b"\n")
-                count += 1
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    except OSError as error:
-        msg = f"{path}: cannot be written ({error.strerror})"
-        raise DataError(msg) from error
+    with whole_file(path) as file:
+        for record in records:
+            file.write(encode(record).encode() + b"\n")
+            count += 1
     return count
 
 

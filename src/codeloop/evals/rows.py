@@ -1,19 +1,18 @@
 """JSON Lines files: rows read with the place that each is from, and rows added one by one."""
 
 import fcntl
-import gzip
 import hashlib
 import json
 import os
 import threading
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import Any, Self
 
 from codeloop.core.errors import ConfigError, DataError
+from codeloop.core.files import open_packed
 
 Row = dict[str, Any]
 
@@ -26,7 +25,7 @@ def read_rows(path: Path) -> Iterator[tuple[str, Row]]:
     """
     number = 0
     try:
-        with open_file(path) as file:
+        with open_packed(path) as file:
             for number, line in enumerate(file, start=1):
                 if line.strip():
                     yield f"{path}:{number}", _row(line, f"{path}:{number}")
@@ -36,17 +35,6 @@ def read_rows(path: Path) -> Iterator[tuple[str, Row]]:
     except (EOFError, zlib.error) as error:
         msg = f"{path}:{number + 1}: the packed file is damaged ({error})"
         raise DataError(msg) from error
-
-
-@contextmanager
-def open_file(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file for reading; what is packed by gzip is unpacked as it is read."""
-    with path.open("rb") as file:
-        if file.peek(2)[:2] != b"\x1f\x8b":  # peeked at, so that a pipe will do
-            yield file
-            return
-        with gzip.GzipFile(fileobj=file) as unpacked:
-            yield unpacked  # type: ignore[misc]
 
 
 def digest(path: Path) -> str:

@@ -13,6 +13,7 @@ from codeloop.core.dialogue import Dialogue, Message, Role
 from codeloop.core.errors import ConfigError, DataError, ModelError, SandboxError
 from codeloop.core.events import DialogueDone, Event, TurnDone
 from codeloop.core.execution import ExecutionLimits, ExecutionResult, InputRequested, OutputChunk
+from codeloop.core.files import whole_file
 from codeloop.core.ordered import in_order
 from codeloop.core.problem import CheckTests, Problem, ProgramTests, Verdict
 from codeloop.core.protocols import Model, Reply, Sampling
@@ -239,19 +240,12 @@ def open_run(folder: Path, settings: Settings) -> tuple[Log, list[Row]]:
         DataError: it cannot be written.
     """
     path = folder / SETTINGS
-    text = json.dumps(asdict(settings), indent=2) + "\n"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
-            part = path.with_suffix(".part")  # who is killed here leaves no half of it
-            part.write_text(text, encoding="utf-8")
-            part.replace(path)
-        elif read_settings(folder) != settings:
-            msg = f"{folder} holds a run with other settings: take a new folder"
-            raise ConfigError(msg)
-    except OSError as error:
-        msg = f"{path}: cannot be written ({error.strerror})"
-        raise DataError(msg) from error
+    if not path.exists():
+        with whole_file(path) as file:  # who is killed here leaves no half of it
+            file.write((json.dumps(asdict(settings), indent=2) + "\n").encode())
+    elif read_settings(folder) != settings:
+        msg = f"{folder} holds a run with other settings: take a new folder"
+        raise ConfigError(msg)
     log = Log(folder / RECORDS)
     return log, read_records(folder)
 

@@ -1,11 +1,11 @@
 """Files of a published dataset: JSON Lines, Parquet, texts; each there whole or not at all."""
 
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from codeloop.core.errors import DataError, MissingExtraError
+from codeloop.core.files import whole_file
 from codeloop.publishing.forms import Row
 
 _GROUP_ROWS = 1000
@@ -17,20 +17,11 @@ def write_lines(path: Path, rows: Iterable[Row]) -> int:
     Raises:
         DataError: the file cannot be written.
     """
-    unfinished = path.with_name(f"{path.name}.tmp")
     count = 0
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished.open("w", encoding="utf-8", errors="surrogatepass") as file:
-            for row in rows:
-                file.write(json.dumps(row, ensure_ascii=True) + "\n")
-                count += 1
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    except OSError as error:
-        msg = f"{path}: cannot be written ({error.strerror})"
-        raise DataError(msg) from error
+    with whole_file(path) as file:
+        for row in rows:
+            file.write(json.dumps(row, ensure_ascii=True).encode() + b"\n")
+            count += 1
     return count
 
 
@@ -47,16 +38,11 @@ def write_parquet(path: Path, rows: Iterable[Row]) -> int:
     except ImportError as error:
         msg = "Parquet needs the extra `dataset`: pip install 'codeloop[dataset]'"
         raise MissingExtraError(msg) from error
-    unfinished = path.with_name(f"{path.name}.tmp")
     listed = list(rows)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         table = pa.Table.from_pylist(listed)
-        parquet.write_table(table, unfinished, compression="zstd", row_group_size=_GROUP_ROWS)
-        unfinished.replace(path)
-    except OSError as error:
-        msg = f"{path}: cannot be written ({error.strerror})"
-        raise DataError(msg) from error
+        with whole_file(path) as file:
+            parquet.write_table(table, file, compression="zstd", row_group_size=_GROUP_ROWS)
     except pa.ArrowException as error:
         msg = f"{path}: rows do not fit into one table ({error})"
         raise DataError(msg) from error

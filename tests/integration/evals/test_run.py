@@ -219,7 +219,7 @@ def test_settings_that_somebody_was_killed_in_the_middle_of_are_written_again(
     prepared: Prepared, tmp_path: Path
 ) -> None:
     chosen = settings(prepared)
-    (tmp_path / "settings.part").write_text('{"benchm', encoding="utf-8")
+    (tmp_path / "settings.json.tmp").write_text('{"benchm', encoding="utf-8")
     for _ in range(2):
         log, _records = open_run(tmp_path, chosen)
         log.close()

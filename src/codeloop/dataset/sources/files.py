@@ -2,19 +2,18 @@
 
 import codecs
 import csv
-import gzip
 import io
 import itertools
 import json
 import re
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import IO, Any
 
 from codeloop.core.errors import DataError, MissingExtraError
+from codeloop.core.files import open_packed
 from codeloop.dataset.records import Malformed
 
 Row = dict[str, Any]
@@ -84,7 +83,7 @@ def _suffix(path: Path) -> str:
 
 def _rows(path: Path) -> Iterator[Placed | Malformed]:
     try:
-        with _open(path) as file:
+        with open_packed(path) as file:
             match _SUFFIXES.get(_suffix(path)) or _sniffed(file):
                 case Format.LINES:
                     yield from _lines(file, path)
@@ -101,16 +100,6 @@ def _rows(path: Path) -> Iterator[Placed | Malformed]:
         raise DataError(msg) from error
     except (EOFError, zlib.error) as error:
         yield Malformed(str(path), f"the packed file is damaged from here on ({error})")
-
-
-@contextmanager
-def _open(path: Path) -> Iterator[IO[bytes]]:
-    with path.open("rb") as file:
-        if file.peek(2)[:2] != b"\x1f\x8b":
-            yield file
-            return
-        with gzip.GzipFile(fileobj=file) as unpacked:
-            yield unpacked  # type: ignore[misc]
 
 
 def _sniffed(file: IO[bytes]) -> Format:
