@@ -153,6 +153,7 @@ TABLE = (
             "rustc",
             "--edition=2021",
             "-Cdebuginfo=0",
+            "-Ccodegen-units=1",  # else a thread for each of 16, which a limit may refuse
             "-Awarnings",
             "-o",
             _BINARY,

@@ -4,7 +4,7 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -99,6 +99,12 @@ SAMPLES = {
 }
 COMPILED = {"c", "cpp", "java", "rust", "go", "typescript"}
 NOT_SQL = sorted(SAMPLES)
+
+
+def test_rust_compiles_where_few_processes_are_allowed(sandbox: Sandbox) -> None:
+    few = replace(ROOMY, processes=8)
+    result = run_in(sandbox, "rust", SAMPLES["rust"].adds, stdin=b"1\n2\n39\n", limits=few)
+    assert (result.status, result.stdout.text) == (Status.OK, "sum 42\n")
 
 
 @pytest.mark.parametrize("language", NOT_SQL)
