@@ -29,15 +29,15 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from mock_endpoint import mock
 
 Json = dict[str, Any]
 Timed = Callable[[], None]
 
-MOCK = Path(__file__).with_name("mock_endpoint.py")
 OURS = "codeloop"
 
 
@@ -219,23 +219,11 @@ def cpu_s() -> float:
     return sum(each.ru_utime + each.ru_stime for each in both)
 
 
-@contextmanager
-def mock(options: list[str]) -> Iterator[int]:
-    """Start the endpoint in a process of its own; yield its port."""
-    command = [sys.executable, str(MOCK), *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as running:
-        assert running.stdout is not None
-        try:
-            yield int(running.stdout.readline())
-        finally:
-            running.kill()
-
-
 def measured(name: str, kind: str, python: str, every: int) -> Json:
     """Run a system in a process of its own against a fresh endpoint; return its figures."""
     asked = QUESTIONS[kind]
     rows = max(1, asked["rows"][name] // every)
-    with mock(asked["mock"]) as port:
+    with mock(*asked["mock"]) as port:
         url = f"http://127.0.0.1:{port}/v1"
         command = [python, __file__, "--worker", name, "--url", url, "--rows", str(rows)]
         done = subprocess.run(

@@ -18,14 +18,13 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from mock_endpoint import mock
+
 Json = dict[str, Any]
 
-MOCK = Path(__file__).with_name("mock_endpoint.py")
 FILES = ("made.jsonl", "left.jsonl", "failed.jsonl", "funnel.json")
 CONFIG = """
 [run]
@@ -40,18 +39,6 @@ in_flight = {in_flight}
 [[stage]]
 name = "refine"
 """
-
-
-@contextmanager
-def mock(*options: str) -> Iterator[int]:
-    """Start the endpoint in a process of its own; yield its port."""
-    command = [sys.executable, str(MOCK), *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as running:
-        assert running.stdout is not None
-        try:
-            yield int(running.stdout.readline())
-        finally:
-            running.kill()
 
 
 def stats(port: int) -> Json:

@@ -13,7 +13,11 @@ import asyncio
 import hashlib
 import json
 import re
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 REPLY = "Here it is.\n\n```python\nprint(sum(range(10)))\n```\n"
@@ -21,6 +25,18 @@ USAGE = {"prompt_tokens": 40, "completion_tokens": 20, "total_tokens": 60}
 FIRST = "I try it.\n\n```python\nx = {n}\nraise ValueError(x)\n```\n"
 SECOND = "x is kept.\n\n```python\nprint(x + 1)\n```\n"
 HEAD = "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n{more}\r\n"
+
+
+@contextmanager
+def mock(*options: str) -> Iterator[int]:
+    """Start the endpoint in a process of its own; yield its port."""
+    command = [sys.executable, __file__, *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        try:
+            yield int(running.stdout.readline())
+        finally:
+            running.kill()
 
 
 def answer(status: str, body: bytes, *, kind: str = "application/json", more: str = "") -> bytes:
