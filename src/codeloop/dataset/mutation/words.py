@@ -158,15 +158,6 @@ class Words:
         return self._chance.random() < share
 
 
-def is_literal(text: str) -> bool:
-    """Return whether a text is a value as Python writes it."""
-    try:
-        ast.literal_eval(text)
-    except (ValueError, SyntaxError, TypeError, MemoryError):
-        return False
-    return True
-
-
 def _named(error: GuestError | None) -> str:
     if error is None:
         return "an exception"

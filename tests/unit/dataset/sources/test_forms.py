@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from codeloop.core.dialogue import Dialogue, Role
 from codeloop.core.errors import ConfigError
-from codeloop.core.problem import CheckTests, FunctionTests, StdioCase, StdioTests
+from codeloop.core.problem import CheckTests, FunctionTests, Problem, StdioCase, StdioTests
 from codeloop.dataset.records import Example, Exercise, Malformed, Query, Way, decode, encode
+from codeloop.dataset.sources.exercises import with_tests
 from codeloop.dataset.sources.forms import Form, Origin, form_of
 from codeloop.dataset.sources.ingest import Record, Source, queries, read_source
 
@@ -227,3 +228,10 @@ def test_leetcode_s_collections_meet_in_one_id(tmp_path: Path) -> None:
     (query,) = queries([exercises[0]])
     assert isinstance(query, Query)
     assert query.answer == "```python\nclass Solution: pass\n```"
+
+
+def test_tests_join_exercises_of_the_same_id_that_have_none() -> None:
+    known = {name: Problem(name, "", ()) for name in ("a", "b")}
+    own = Problem("b", "its own", ())
+    given = [Exercise("a", "", ""), Exercise("b", "", "", problem=own), Exercise("c", "", "")]
+    assert [each.problem for each in with_tests(given, known)] == [known["a"], own, None]
