@@ -61,7 +61,7 @@ def test_a_sparse_file_is_not_read_beyond_the_bound(kernel: SandboxSession) -> N
 def test_a_file_that_grows_is_read_to_the_bound(kernel: SandboxSession) -> None:
     run(
         kernel,
-        "import threading\ndef grow():\n"
+        "import threading\nopen('x', 'xb').close()\ndef grow():\n"
         "    with open('x', 'ab', 0) as f:\n"
         "        for _ in range(10_000): f.write(b'x' * 1000)\n"
         "threading.Thread(target=grow).start()",
