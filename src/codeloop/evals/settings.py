@@ -51,7 +51,7 @@ class Settings:
     seed: int | None = None
     person: str = ""  # the model that plays the human
     explain: bool = False  # whether feedback shows which values the code saw in the failing test
-    protocol: int = 1  # goes up when what a model is shown changes
+    protocol: int = 2  # goes up when what a model is shown changes
 
     @property
     def leaks(self) -> bool:
