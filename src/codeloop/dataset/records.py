@@ -200,6 +200,25 @@ def read(kind: type[_R], path: Path) -> Iterator[_R | Malformed]:
         raise DataError(msg) from error
 
 
+def kind_of(path: Path) -> type[Query] | type[Example] | None:
+    """Return what the first row of a file is by its fields; None if it is neither.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            row = from_line(file.readline(_ROW_BYTES).decode())
+    except ValueError:
+        return None
+    except OSError as error:
+        msg = f"{path}: {error.strerror}"
+        raise DataError(msg) from error
+    if "dialogue" in row:
+        return Example
+    return Query if "query" in row else None
+
+
 def write(path: Path, records: Iterable[Query | Example]) -> int:
     """Write records to a file, which is there whole or not at all; return how many.
 

@@ -18,6 +18,7 @@ from codeloop.dataset.records import (
     Way,
     decode,
     encode,
+    kind_of,
     normalised,
     read,
     write,
@@ -127,3 +128,14 @@ def test_a_file_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nothing\.jsonl: No such file"):
         list(read(Query, tmp_path / "nothing.jsonl"))
+
+
+def test_the_first_row_tells_what_a_file_holds(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    write(path, [Query("Add.")])
+    assert kind_of(path) is Query
+    write(path, [Example(Dialogue.ask("Add."), Way.MUTATION, (), "", "", "python", ())])
+    assert kind_of(path) is Example
+    for text in ("", "[]\n", "{}\n", "\xff\n"):
+        path.write_bytes(text.encode("latin-1"))
+        assert kind_of(path) is None

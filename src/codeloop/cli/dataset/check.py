@@ -17,7 +17,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     parser.set_defaults(main=main)
     parser.add_argument("files", metavar="FILE", nargs="+", type=wiring.existing_file)
     parser.add_argument(
-        "--kind", choices=["query", "example"], default="example", help="default: example"
+        "--kind", choices=["query", "example"], help="default: what the first row is"
     )
 
 
@@ -28,11 +28,12 @@ def main(args: argparse.Namespace) -> int:
     return 1 if bad else 0
 
 
-def _checked(path: Path, kind: str) -> int:
-    from codeloop.dataset.records import Example, Malformed, Query, read
+def _checked(path: Path, kind: str | None) -> int:
+    from codeloop.dataset.records import Example, Malformed, Query, kind_of, read
 
     good = bad = 0
-    for row in read(Query, path) if kind == "query" else read(Example, path):
+    queries = kind == "query" if kind else kind_of(path) is Query
+    for row in read(Query, path) if queries else read(Example, path):
         if isinstance(row, Malformed):
             bad += 1
             print(f"codeloop: {row.where}: {row.why}", file=sys.stderr)

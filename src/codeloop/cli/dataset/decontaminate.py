@@ -30,7 +30,7 @@ levels, in their order; a row is looked at until one finds something:
 
 examples:
   codeloop dataset decontaminate queries.jsonl --out clean.jsonl
-  codeloop dataset decontaminate made.jsonl --kind example --out clean.jsonl --against own.jsonl
+  codeloop dataset decontaminate made.jsonl --out clean.jsonl --against own.jsonl
 """
 
 
@@ -47,7 +47,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     parser.add_argument("file", metavar="FILE", type=wiring.existing_file)
     parser.add_argument("--out", metavar="FILE", type=Path, required=True)
     parser.add_argument(
-        "--kind", choices=["query", "example"], default="query", help="default: query"
+        "--kind", choices=["query", "example"], help="default: what the first row is"
     )
     parser.add_argument(
         "--against",
@@ -71,7 +71,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 def main(args: argparse.Namespace) -> int:
     from codeloop.dataset.decontamination.asking import Asking
     from codeloop.dataset.decontamination.leaks import Decontamination, Report, clean
-    from codeloop.dataset.records import Example, Query, read, write
+    from codeloop.dataset.records import Example, Query, kind_of, read, write
 
     table = args.leaks or args.out.with_name(f"{args.out.name}.leaks.jsonl")
     with ExitStack() as stack:
@@ -90,12 +90,13 @@ def main(args: argparse.Namespace) -> int:
         )
         report, rows = Report(wanted.levels), GoodRows()
         log = stack.enter_context(_log(table))
-        if args.kind == "query":
-            queries = rows.of(read(Query, args.file))
-            write(args.out, clean(queries, wanted, report, log, threads=args.workers))
-        else:
+        made = args.kind == "example" if args.kind else kind_of(args.file) is Example
+        if made:
             examples = rows.of(read(Example, args.file))
             write(args.out, clean(examples, wanted, report, log, threads=args.workers))
+        else:
+            queries = rows.of(read(Query, args.file))
+            write(args.out, clean(queries, wanted, report, log, threads=args.workers))
     facts = report.as_json() | {"problems": len(problems), "against": args.against or [*DEFAULT]}
     print(json.dumps(facts))
     return 1 if rows.malformed else 0
