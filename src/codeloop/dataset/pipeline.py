@@ -2,7 +2,7 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,13 +76,12 @@ class _Placed:
 
 
 @dataclass(frozen=True, slots=True)
-class _Passed:
-    """What became of a row in stages that follow one another: what goes on, and each outcome."""
+class _Done:
+    """What a stage, by its number, makes of a row: known once it is kept."""
 
-    place: int
-    rows: tuple[Any, ...]
-    outcomes: tuple[tuple[int, Any, Outcome], ...]  # number of the stage, the row that it took
-    past: tuple[int, ...]  # number of each stage that it went past
+    number: int
+    row: Any
+    outcome: Callable[[], Outcome] | None  # None: the row went past
 
 
 class Pipeline:
@@ -146,32 +145,35 @@ class Pipeline:
         """Yield what stages that work row by row make of rows; a row goes through all of them."""
         stages = [stage for stage in self._stages[first:last] if isinstance(stage, Stage)]
 
-        def work(placed: _Placed) -> _Passed:
-            outcomes: list[tuple[int, Any, Outcome]] = []
-            past: list[int] = []
-            passing = [placed.row]
+        def work(placed: _Placed) -> tuple[int, list[_Done]]:
+            passing: list[Any] = [placed.row]
+            all_done: list[_Done] = []
             for number, stage in enumerate(stages, first):
-                going: list[Any] = []
-                for row in passing:
-                    if takes(stage, row):
-                        outcome = self._shop.outcome(stage, row)
-                        outcomes.append((number, row, outcome))
-                        going += outcome.rows
-                    else:
-                        past.append(number)
-                        going.append(row)
-                passing = going
-            return _Passed(placed.place, tuple(passing), tuple(outcomes), tuple(past))
+                done = [self._begun(number, stage, row) for row in passing]
+                all_done += done
+                if number < last - 1:  # the last one is waited for below, not by a thread of many
+                    passing = [made for each in done for made in _going(each)]
+            return placed.place, all_done
 
-        for passed in in_order(work, rows, threads=self._in_flight, ahead=_AHEAD):
-            for number in passed.past:
-                self.funnel[number].past += 1
-            for number, row, outcome in passed.outcomes:
-                self._count(number, outcome)
-                if not outcome.rows:
-                    self._lose(outputs, passed.place, number, name_of(row), outcome)
-            for row in passed.rows:
-                yield _Placed(passed.place, row)
+        for place, all_done in in_order(work, rows, threads=self._in_flight, ahead=_AHEAD):
+            for done in all_done:
+                self._tell(place, done, outputs)
+            for done in all_done:
+                if done.number == last - 1:
+                    yield from (_Placed(place, row) for row in _going(done))
+
+    def _begun(self, number: int, stage: Stage, row: Any) -> _Done:
+        return _Done(number, row, self._shop.worked_out(stage, row) if takes(stage, row) else None)
+
+    def _tell(self, place: int, done: _Done, outputs: Outputs) -> None:
+        """Count what a stage made of a row; write why it made nothing."""
+        if done.outcome is None:
+            self.funnel[done.number].past += 1
+            return
+        outcome = done.outcome()
+        self._count(done.number, outcome)
+        if not outcome.rows:
+            self._lose(outputs, place, done.number, name_of(done.row), outcome)
 
     def _count(self, number: int, outcome: Outcome) -> None:
         tally = self.funnel[number]
@@ -232,6 +234,11 @@ class _Taken:
 
     def __iter__(self) -> Iterator[Any]:
         return (row for row in self.spool if takes(self.stage, row))
+
+
+def _going(done: _Done) -> tuple[Any, ...]:
+    """Return the rows that go on, once they are kept."""
+    return (done.row,) if done.outcome is None else done.outcome().rows
 
 
 def check_chain(

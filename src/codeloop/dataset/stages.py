@@ -230,6 +230,14 @@ class Shop:
             BudgetSpentError: a call would be needed that the budget does not allow.
             DataError: the store failed.
         """
+        return self.worked_out(stage, row)()
+
+    def worked_out(self, stage: Stage, row: Any) -> Callable[[], Outcome]:
+        """Do what `outcome` does, but return a function that waits until it is kept.
+
+        Raises:
+            BudgetSpentError, DataError: as `outcome`; the function may raise DataError.
+        """
         owner = stage.owner(self._surroundings)
         content = digest(to_json(row))
         attempt, key = 0, ""
@@ -240,16 +248,20 @@ class Shop:
                 break
             outcome, attempt = _decoded(stage, kept)
             if outcome.failed is None or not self._is_due(outcome.failed, key):
-                return outcome
+                return lambda: outcome
             attempt += outcome.failed.kind in _ASKS_ANEW
         outcome, attempt = self._worked(stage, row, digest([owner, content]), attempt)
         if outcome.failed is not None:
             with self._lock:
                 self._failed.add(key)
-        entry = Entry(Table.ROWS, key, owner, _encoded(outcome, attempt))
-        if self._store.put(entry).wait():
-            return outcome
-        return _decoded(stage, self._store.get(Table.ROWS, key))[0]
+        pending = self._store.put(Entry(Table.ROWS, key, owner, _encoded(outcome, attempt)))
+
+        def kept() -> Outcome:
+            if pending.wait():
+                return outcome
+            return _decoded(stage, self._store.get(Table.ROWS, key))[0]
+
+        return kept
 
     def known(self, stage: Stage, row: Any) -> Outcome | None:
         """Return what is kept of a row, if its outcome is not to be worked out again."""

@@ -23,6 +23,7 @@ GATHER_S = 0.002  # how long a commit waits for company
 BUSY_S = 60.0  # how long another process may hold the file
 _CACHE_KIB = 512  # of each connection: there may be one for every thread
 _MOST = 512  # entries of one commit
+_KNOWN = 500_000  # keys that are remembered, in about 60 MB
 
 
 class Table(StrEnum):
@@ -106,10 +107,14 @@ class Store:
         self._state = threading.Condition()
         self._batch = _Batch()
         self._closed = False
+        self._ours: set[str] | None = None  # all keys that there are, while no other has written
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._writing = self._connect()
             _set_up(self._writing, path, durable=durable)
+            self._version = _version(self._writing)
+            if _is_empty(self._writing):
+                self._ours = set()
         except (OSError, sqlite3.Error) as error:
             raise self._failure(error) from error
         self._writer = threading.Thread(target=self._write_on, name="store", daemon=True)
@@ -121,6 +126,9 @@ class Store:
         Raises:
             DataError: the file cannot be read.
         """
+        ours = self._ours
+        if ours is not None and key not in ours:
+            return None
         query = f"SELECT value FROM {table} WHERE key = ?"  # noqa: S608  a table of ours
         with self._lent() as connection:
             row = connection.execute(query, (bytes.fromhex(key),)).fetchone()
@@ -136,6 +144,8 @@ class Store:
             if self._closed:
                 msg = f"{self._path}: the store is closed"
                 raise DataError(msg)
+            if self._ours is not None:
+                self._ours.add(entry.key)
             self._batch.entries.append(entry)
             if len(self._batch.entries) == 1:
                 self._state.notify()
@@ -246,6 +256,9 @@ class Store:
                 )
                 if connection.execute(query, row).rowcount == 0:
                     batch.late.add((entry.table, entry.key))
+            others = _version(connection) != self._version
+        if others or (self._ours is not None and len(self._ours) > _KNOWN):
+            self._ours = None  # from here on the file itself is asked
 
 
 def _set_up(connection: sqlite3.Connection, path: Path, *, durable: bool) -> None:
@@ -263,6 +276,16 @@ def _set_up(connection: sqlite3.Connection, path: Path, *, durable: bool) -> Non
         )
     connection.execute(f"PRAGMA user_version = {FORMAT}")
     connection.commit()
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    """Return a number that is another one once another connection has written."""
+    return int(connection.execute("PRAGMA data_version").fetchone()[0])
+
+
+def _is_empty(connection: sqlite3.Connection) -> bool:
+    queries = (f"SELECT 1 FROM {table} LIMIT 1" for table in Table)  # noqa: S608  tables of ours
+    return all(connection.execute(query).fetchone() is None for query in queries)
 
 
 def _pack(value: Any) -> bytes:

@@ -166,8 +166,8 @@ class Transport:
                 connection.connect()
             sock = connection.sock
             self._watch(sock)
-            sock.settimeout(deadline.remaining())
             connection.request(method, path, body=body, headers=headers, preload_content=False)
+            connection.flush()
             return Exchange(connection, connection.getresponse(), self)
         except BaseException:
             connection.close()
@@ -189,9 +189,21 @@ class _Connection(HTTPConnection):
         self.deadline = Deadline(0)
         self._target = address
         self._tls = tls
+        self._unsent: list[bytes] = []
 
     def connect(self) -> None:
         self.sock = _open(self._target, self._tls, self.deadline)
+
+    def send(self, data: Any) -> None:
+        """Take a piece of a request; `flush` sends it."""
+        self._unsent.append(data)
+
+    def flush(self) -> None:
+        """Send head and body in one piece: in two, a server is woken twice."""
+        request = b"".join(self._unsent)
+        self._unsent.clear()
+        self.sock.settimeout(self.deadline.remaining())
+        self.sock.sendall(request)
 
     def response_class(  # type: ignore[override]  # called, and nothing else is asked of it
         self, sock: socket.socket, *args: Any, **options: Any
