@@ -12,7 +12,8 @@
 Each row is one call to a mock endpoint on loopback. Three questions, the systems taking turns:
 `quick`, no latency and 64 in flight: what the machinery itself takes; `slow`, 1 s latency and 256
 in flight; `refusing`, an endpoint that lets 100 calls a second through and refuses the others.
-Ours is a whole run: config-built throttle, store with a commit before a reply counts, files.
+Ours is a whole run: config-built throttle, store with a commit before a reply counts, files;
+replies come whole, as the peers ask for them (`streamed = false` in a config).
 Peers may be run by another Python (`--peers PYTHON`); imports are not timed.
 """
 
@@ -51,7 +52,7 @@ def ours(url: str, rows: int, in_flight: int, folder: Path) -> Timed:
     from codeloop.dataset.stages import Shop, Stage
     from codeloop.dataset.store import Store
     from codeloop.dataset.throttle import Allowance, Throttle, ThrottledModel
-    from codeloop.models import connect
+    from codeloop.models import Manner, connect
 
     def work(query: Query, means: Means) -> list[Query]:
         messages = [Message(Role.USER, query.query)]
@@ -61,7 +62,8 @@ def ours(url: str, rows: int, in_flight: int, folder: Path) -> Timed:
 
     def run() -> None:
         throttle = Throttle(Allowance(in_flight))
-        model = ThrottledModel(connect("mock", base_url=url, tries=1), throttle, tries=50)
+        endpoint = connect("mock", base_url=url, manner=Manner(tries=1, streamed=False))
+        model = ThrottledModel(endpoint, throttle, tries=50)
         stage = Stage("ask", "1", work, Query, roles=("writer",), calls=1)
         surroundings = Surroundings({"writer": Cast(model, Sampling(max_tokens=100))})
         queries = (Query(question(n)) for n in range(rows))

@@ -18,14 +18,18 @@ SCHEMA_VERSION = 1
 # From the version that a file has to the next one; a file is upgraded step by step when read.
 _UPGRADES: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = types.MappingProxyType({})
 
+_PLAIN = frozenset({str, int, float, bool, type(None)})  # most of what a record holds
+
 _T = TypeVar("_T")
 
 
 def to_json(record: object) -> Any:
     """Return a record as plain JSON values: dataclasses as objects, enums by value."""
+    kind: type = type(record)
+    if kind in _PLAIN:
+        return record
     if dataclasses.is_dataclass(record):
-        fields = dataclasses.fields(record)
-        return {field.name: to_json(getattr(record, field.name)) for field in fields}
+        return {name: to_json(getattr(record, name)) for name in _field_names(kind)}
     if isinstance(record, Enum):
         return record.value
     if isinstance(record, tuple):
@@ -183,6 +187,11 @@ def _decode_enum(kind: type[Enum], data: object, where: str) -> Enum:
         known = ", ".join(str(member.value) for member in kind)
         msg = f"{where} is {data!r}; known are {known}"
         raise ValueError(msg) from error
+
+
+@cache
+def _field_names(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))
 
 
 @cache

@@ -50,6 +50,7 @@ class ModelSettings:
     in_flight: int | None = None  # 64 at an endpoint, 1 in this process
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
+    streamed: bool = True  # whole replies cost less, but proxies cut long silences
     price_prompt: float = 0.0
     price_completion: float = 0.0
 

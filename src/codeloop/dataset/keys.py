@@ -6,6 +6,7 @@ import random
 from typing import Any
 
 KEY_BYTES = 16
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
 def digest(value: Any) -> str:
@@ -16,8 +17,7 @@ def digest(value: Any) -> str:
     Raises:
         TypeError: it holds what is no JSON value.
     """
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.blake2b(text.encode(), digest_size=KEY_BYTES).hexdigest()
+    return hashlib.blake2b(_CANONICAL.encode(value).encode(), digest_size=KEY_BYTES).hexdigest()
 
 
 def chooser(key: str, purpose: str) -> random.Random:

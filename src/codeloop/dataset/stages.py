@@ -221,6 +221,7 @@ class Shop:
         self._retries = retries
         self._again = again
         self._failed: set[str] = set()  # in this run
+        self._owners: dict[int, tuple[Stage, str]] = {}  # by identity; the stage is kept alive
         self._lock = threading.Lock()
 
     def outcome(self, stage: Stage, row: Any) -> Outcome:
@@ -238,7 +239,7 @@ class Shop:
         Raises:
             BudgetSpentError, DataError: as `outcome`; the function may raise DataError.
         """
-        owner = stage.owner(self._surroundings)
+        owner = self._owner(stage)
         content = digest(to_json(row))
         attempt, key = 0, ""
         for number in itertools.count():  # each time that a failure was tried again has its key
@@ -256,16 +257,16 @@ class Shop:
                 self._failed.add(key)
         pending = self._store.put(Entry(Table.ROWS, key, owner, _encoded(outcome, attempt)))
 
-        def kept() -> Outcome:
+        def settled() -> Outcome:
             if pending.wait():
                 return outcome
             return _decoded(stage, self._store.get(Table.ROWS, key))[0]
 
-        return kept
+        return settled
 
     def known(self, stage: Stage, row: Any) -> Outcome | None:
         """Return what is kept of a row, if its outcome is not to be worked out again."""
-        owner, content = stage.owner(self._surroundings), digest(to_json(row))
+        owner, content = self._owner(stage), digest(to_json(row))
         for number in itertools.count():
             kept = self._store.get(Table.ROWS, digest([owner, content, number]))
             if kept is None:
@@ -274,6 +275,11 @@ class Shop:
             if outcome.failed is None or outcome.failed.kind not in self._again:
                 return outcome
         return None
+
+    def _owner(self, stage: Stage) -> str:
+        if id(stage) not in self._owners:
+            self._owners[id(stage)] = stage, stage.owner(self._surroundings)
+        return self._owners[id(stage)][1]
 
     def _is_due(self, failed: Failed, key: str) -> bool:
         return failed.kind in self._again and key not in self._failed

@@ -4,6 +4,7 @@ What a way needs is imported when it is taken, so that `import codeloop` stays c
 """
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from codeloop.core.errors import ConfigError
@@ -15,6 +16,17 @@ KINDS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How an endpoint is asked: how often at most, and for its reply in pieces or whole.
+
+    `tries` is 1 for who tries again himself; None is the client's own number.
+    """
+
+    tries: int | None = None
+    streamed: bool = True
+
+
 def connect(
     name: str,
     *,
@@ -22,7 +34,7 @@ def connect(
     api_key: str | None = None,
     context_tokens: int | None = None,
     parallel: int = 1,
-    tries: int | None = None,
+    manner: Manner = Manner(),
 ) -> Model:
     """Return the model of that name; nothing is asked of a network before it is.
 
@@ -36,7 +48,7 @@ def connect(
     `api_key` falls back to CODELOOP_API_KEY, then, as `base_url` is given, to OPENAI_API_KEY.
     `context_tokens` and `parallel` are what a model in this process gives to a call, and how
     many calls it works on at once; of an endpoint, `context_tokens` is what you know of it.
-    `tries` bounds how often a call to an endpoint is tried: 1 for who tries again himself.
+    `manner` is for an endpoint alone.
 
     Raises:
         ConfigError: there is no such model, or it was not pulled.
@@ -61,11 +73,11 @@ def connect(
                 api_key=api_key,
                 context_tokens=context_tokens,
                 parallel=parallel,
-                tries=tries,
+                manner=manner,
             )
             return _record(path, model)
     if base_url is not None:
-        return _endpoint(name, base_url, api_key, context_tokens, tries)
+        return _endpoint(name, base_url, api_key, context_tokens, manner)
     return _local(name, context_tokens, parallel)
 
 
@@ -89,15 +101,21 @@ def _record(path: str, model: Model) -> Model:
 
 
 def _endpoint(
-    name: str, base_url: str, api_key: str | None, context_tokens: int | None, tries: int | None
+    name: str, base_url: str, api_key: str | None, context_tokens: int | None, manner: Manner
 ) -> Model:
     from codeloop.models.endpoint import parse_endpoint  # noqa: PLC0415
     from codeloop.models.openai import OpenAIModel, Patience  # noqa: PLC0415
 
     key = api_key or os.environ.get("CODELOOP_API_KEY") or os.environ.get("OPENAI_API_KEY")
     endpoint = parse_endpoint(base_url, key or None)
-    patience = None if tries is None else Patience(tries=tries)
-    return OpenAIModel(name, endpoint, context_tokens=context_tokens, patience=patience)
+    patience = None if manner.tries is None else Patience(tries=manner.tries)
+    return OpenAIModel(
+        name,
+        endpoint,
+        context_tokens=context_tokens,
+        patience=patience,
+        streamed=manner.streamed,
+    )
 
 
 def _local(name: str, context_tokens: int | None, parallel: int) -> Model:

@@ -18,14 +18,19 @@ FINISHES = {
 
 
 def request_body(
-    name: str, messages: Sequence[Message], sampling: Sampling, *, without: frozenset[str]
+    name: str,
+    messages: Sequence[Message],
+    sampling: Sampling,
+    *,
+    without: frozenset[str],
+    streamed: bool = True,
 ) -> bytes:
     """Return the request; what is None is left out, and so is what the server does not know."""
     body: dict[str, Any] = {
         "model": name,
         "messages": wire_messages(messages),
-        "stream": True,
-        "stream_options": {"include_usage": True},
+        "stream": streamed or None,
+        "stream_options": {"include_usage": True} if streamed else None,
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
         "max_tokens": sampling.max_tokens,

@@ -176,6 +176,15 @@ def test_a_plain_json_answer_to_a_stream_request_is_a_reply() -> None:
     assert answer_of(status(200, body)) == Reply("whole", Finish.LENGTH, Usage(3, 1))
 
 
+def test_a_reply_is_asked_for_whole_where_nobody_reads_along() -> None:
+    body = {"choices": [{"message": {"content": "whole"}, "finish_reason": "stop"}]}
+    with Server(status(200, body)) as server:
+        endpoint = parse_endpoint(server.url, KEY)
+        with closing(OpenAIModel("m", endpoint, streamed=False)) as model:
+            assert said(model).text == "whole"
+        assert not {"stream", "stream_options"} & set(server.requests[0].json)
+
+
 def test_a_stream_under_a_wrong_content_type_is_a_reply() -> None:
     body = delta("hid") + delta("den") + FINISH + DONE
     assert answer_of(status(200, body, Content_Type="text/plain")).text == "hidden"

@@ -101,6 +101,19 @@ def test_processes_share_a_store(tmp_path: Path) -> None:
         assert len(list(store.entries(Table.CALLS))) == 50
 
 
+def test_what_others_wrote_is_seen_from_the_next_commit_on(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    first, others, second = (digest(each) for each in ("first", "others", "second"))
+    with Store(path) as mine, Store(path) as theirs:
+        mine.put(Entry(Table.CALLS, first, "m", 1)).wait()
+        theirs.put(Entry(Table.CALLS, others, "m", 2)).wait()
+        assert theirs.get(Table.CALLS, first) == 1
+        assert not mine.put(Entry(Table.CALLS, others, "m", 3)).wait()
+        assert mine.get(Table.CALLS, others) == 2
+        theirs.put(Entry(Table.CALLS, second, "m", 4)).wait()
+        assert mine.get(Table.CALLS, second) == 4
+
+
 def test_what_is_held_is_counted_and_can_be_removed(store: Store) -> None:
     store.put(Entry(Table.CALLS, digest(1), "m", "a", 10, 5)).wait()
     store.put(Entry(Table.CALLS, digest(2), "m", "b", 1, 1)).wait()

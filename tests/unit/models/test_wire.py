@@ -20,6 +20,8 @@ def delta(content: object, **more: object) -> dict[str, object]:
 def test_what_is_none_is_not_sent() -> None:
     body = json.loads(request_body("m", ASK, Sampling(), without=frozenset()))
     assert set(body) == {"model", "messages", "stream", "stream_options"}
+    whole = json.loads(request_body("m", ASK, Sampling(), without=frozenset(), streamed=False))
+    assert set(whole) == {"model", "messages"}
 
 
 def test_zero_is_sent() -> None:

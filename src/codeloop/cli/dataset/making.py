@@ -139,19 +139,19 @@ def _cast(
     from codeloop.core.protocols import Sampling
     from codeloop.dataset.means import Cast
     from codeloop.dataset.throttle import Allowance, Throttle, ThrottledModel
-    from codeloop.models import connect
+    from codeloop.models import Manner, connect
     from codeloop.models.catalogue import DEFAULT
 
     in_flight = settings.in_flight or (1 if settings.base_url is None else _IN_FLIGHT)
     name = settings.name or DEFAULT
-    key = name, settings.base_url, settings.context_tokens, in_flight
+    key = name, settings.base_url, settings.context_tokens, in_flight, settings.streamed
     if key not in models:
         models[key] = connect(
             name,
             base_url=settings.base_url,
             context_tokens=settings.context_tokens,
             parallel=in_flight,
-            tries=1,
+            manner=Manner(tries=1, streamed=settings.streamed),
         )
         stack.callback(models[key].close)
     endpoint = settings.base_url or name
