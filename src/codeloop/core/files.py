@@ -3,7 +3,7 @@
 import gzip
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -16,7 +16,8 @@ _GZIP = b"\x1f\x8b"
 def whole_file(path: Path) -> Iterator[IO[bytes]]:
     """Open a file for writing; it takes its place, on disk, once the block has ended well.
 
-    Until then it has another name beside it. Its folder is made.
+    Until then it has another name beside it, of which nothing stays if the block fails. Its folder
+    is made.
 
     Raises:
         DataError: it cannot be written.
@@ -29,9 +30,13 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(path)
-    except OSError as error:
-        msg = f"{path}: cannot be written ({error.strerror})"
-        raise DataError(msg) from error
+    except BaseException as error:
+        with suppress(OSError):
+            unfinished.unlink()
+        if isinstance(error, OSError):
+            msg = f"{path}: cannot be written ({error.strerror})"
+            raise DataError(msg) from error
+        raise
 
 
 @contextmanager

@@ -28,6 +28,7 @@ def test_a_block_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     with pytest.raises(TypeError):
         fail()
     assert path.read_bytes() == b"old\n"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:

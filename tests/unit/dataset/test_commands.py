@@ -47,11 +47,14 @@ def test_ingest_writes_examples_of_dialogues_alone(tmp_path: Path) -> None:
     assert main(["dataset", "ingest", str(queries), "--as", "examples", "--out", str(out)]) == 2
 
 
-def test_ingest_lists_its_sets_and_wants_a_source(capsys: pytest.CaptureFixture[str]) -> None:
+def test_ingest_lists_its_sets_and_wants_a_source(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     assert main(["dataset", "ingest", "--list"]) == 0
     assert "nl2bash" in capsys.readouterr().out
     assert main(["dataset", "ingest"]) == 2
-    assert main(["dataset", "ingest", "no-such-set", "--out", "x"]) == 2
+    assert main(["dataset", "ingest", "no-such-set", "--out", str(tmp_path / "x")]) == 2
+    assert not list(tmp_path.iterdir())
 
 
 def test_dedup_keeps_the_longest_answer_and_writes_the_clusters(tmp_path: Path) -> None:
