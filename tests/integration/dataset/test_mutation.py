@@ -1,13 +1,18 @@
 """Dialogues about planted bugs, made and run again in the jail; fakes among them are found."""
 
+import gzip
+import json
 import random
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from integration.dataset.conftest import Opener
 
+from codeloop.cli import main
+from codeloop.cli.dataset.mutate import LEETCODE, MBPP
 from codeloop.core.dialogue import Cell, Dialogue, Source, Turn
 from codeloop.core.execution import ExecutionResult, Output
 from codeloop.core.problem import Problem, Verdict
@@ -16,7 +21,7 @@ from codeloop.dataset.mutation.making import Made, make_examples
 from codeloop.dataset.mutation.planning import Settings
 from codeloop.dataset.mutation.tasks import Task, mbpp_task
 from codeloop.dataset.mutation.trying import RUN_LIMITS, Trying, stripped
-from codeloop.dataset.records import Example, VerifiedReason, VerifiedStatus, Way
+from codeloop.dataset.records import Example, VerifiedReason, VerifiedStatus, Way, read
 from codeloop.dataset.verification import Means, verify
 from codeloop.judge.many import RigPool
 from codeloop.loop.prompts import render
@@ -55,6 +60,7 @@ ROWS: list[dict[str, Any]] = [
         "test_list": ["assert divisor(12, 18) == 6", "assert divisor(7, 3) == 1"],
     },
 ]
+REST: dict[str, Any] = {"test_setup_code": "", "challenge_test_list": []}
 FLAKY = [
     "import random\nprint(random.random())\n",
     "import time\nprint(time.time_ns())\n",
@@ -69,7 +75,7 @@ FLAKY = [
 
 
 def tasks() -> list[Task]:
-    made = [mbpp_task(row | {"test_setup_code": "", "challenge_test_list": []}) for row in ROWS]
+    made = [mbpp_task(row | REST) for row in ROWS]
     return [each for each in made if isinstance(each, Task)]
 
 
@@ -207,3 +213,33 @@ def test_a_flaky_program_is_never_called_fake(
     verified = verify(example, means).verified
     assert verified is not None
     assert verified.reason in {VerifiedReason.FLAKY, VerifiedReason.CONFIRMED}
+
+
+def test_a_problem_that_gives_a_benchmark_away_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CODELOOP_HOME", str(tmp_path / "home"))
+    for name, rows in ((LEETCODE, []), (MBPP, ROWS)):
+        (tmp_path / name).parent.mkdir()
+        with gzip.open(tmp_path / name, "wt", encoding="utf-8") as file:
+            file.writelines(f"{json.dumps(row | REST)}\n" for row in rows)
+    own = tmp_path / "own.jsonl"
+    kept = {
+        "task_id": "own/1",
+        "prompt": '"""How often does it go into both?"""\n',
+        "asserts": [
+            "assert common(12, 18) == 6",
+            "assert common(7, 3) == 1",
+            "assert common(9, 6) == 3",
+        ],
+        "entry_point": "common",
+        "reference": "def common(x, y):\n    return x if not y else common(y, x % y)\n",
+    }
+    own.write_text(f"{json.dumps(kept)}\n", encoding="utf-8")
+    out = tmp_path / "out.jsonl"
+    command = ["dataset", "mutate", "--data", str(tmp_path), "--out", str(out), "--workers", "1"]
+    assert main([*command, "--of-each", "1", "--against", str(own)]) == 0
+    used = {each.problem_id for each in read(Example, out) if isinstance(each, Example)}
+    assert used == {"Mbpp/701", "Mbpp/702"}
+    report = json.loads((tmp_path / "out.jsonl.report.json").read_text(encoding="utf-8"))
+    assert report["left_out"] == {"gives away a problem (behaviour)": 1}

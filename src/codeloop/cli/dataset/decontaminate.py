@@ -9,16 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codeloop.cli import benchmarking, wiring
+from codeloop.cli.dataset import against
 from codeloop.cli.dataset.rows import GoodRows
 from codeloop.core.errors import DataError
 
 if TYPE_CHECKING:
-    from codeloop.core.problem import Problem
     from codeloop.dataset.decontamination.leaks import Leak
     from codeloop.dataset.records import Example, Query
-    from codeloop.judge.many import RigPool
-
-DEFAULT = ("humaneval+", "mbpp+", "mbpp")
 
 _EPILOG = """\
 levels, in their order; a row is looked at until one finds something:
@@ -49,12 +46,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     parser.add_argument(
         "--kind", choices=["query", "example"], help="default: what the first row is"
     )
-    parser.add_argument(
-        "--against",
-        metavar="BENCHMARK",
-        action="append",
-        help=f"as for `codeloop eval`; may be repeated (default: {', '.join(DEFAULT)})",
-    )
+    against.add_option(parser)
     parser.add_argument(
         "--leaks",
         metavar="FILE",
@@ -76,9 +68,7 @@ def main(args: argparse.Namespace) -> int:
     table = args.leaks or args.out.with_name(f"{args.out.name}.leaks.jsonl")
     with ExitStack() as stack:
         pool = stack.enter_context(benchmarking.open_rigs(args))
-        problems = [
-            each for name in args.against or DEFAULT for each in _problems(name, args, pool)
-        ]
+        problems = list(against.problems(args, pool))
         asking = None
         if args.model:
             asking = Asking(stack.enter_context(wiring.open_model(args.model, args.base_url)))
@@ -97,15 +87,10 @@ def main(args: argparse.Namespace) -> int:
         else:
             queries = rows.of(read(Query, args.file))
             write(args.out, clean(queries, wanted, report, log, threads=args.workers))
-    facts = report.as_json() | {"problems": len(problems), "against": args.against or [*DEFAULT]}
+    named = args.against or [*against.DEFAULT]
+    facts = report.as_json() | {"problems": len(problems), "against": named}
     print(json.dumps(facts))
     return 1 if rows.malformed else 0
-
-
-def _problems(name: str, args: argparse.Namespace, pool: "RigPool") -> "Iterator[Problem]":
-    from codeloop.evals.benchmarks import benchmark
-
-    return benchmarking.open_prepared(benchmark(name), args, pool).problems()
 
 
 class _Log:

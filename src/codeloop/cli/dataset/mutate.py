@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codeloop.cli import benchmarking, wiring
+from codeloop.cli.dataset import against
 from codeloop.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -18,12 +19,14 @@ if TYPE_CHECKING:
     from codeloop.dataset.mutation.planning import Settings
     from codeloop.dataset.mutation.tasks import Task, Unfit
     from codeloop.dataset.records import Example
+    from codeloop.judge.many import RigPool
 
 LEETCODE = "leetcodedataset/LeetCodeDataset-v0.2.0-train.jsonl.gz"
 MBPP = "mbpp/mbpp.jsonl.gz"
 
 _EPILOG = """\
-The problems are the training parts of LeetCodeDataset and of MBPP (601 to 974). The same settings
+The problems are the training parts of LeetCodeDataset and of MBPP (601 to 974), without those that
+give a benchmark away by their words, their code, or what it does when it is run. The same settings
 make the same file. Beside FILE, FILE.report.json counts each kind of fault.
 
 example:
@@ -49,6 +52,10 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     parser.add_argument("--seed", type=int, help="in place of the settings' own")
     parser.add_argument("--of-each", type=wiring.positive, metavar="N", help="likewise")
     parser.add_argument("--limit", type=wiring.positive, metavar="N", help="of problems")
+    against.add_option(parser)
+    parser.add_argument(
+        "--leaking", action="store_true", help="use problems that leak all the same"
+    )
     benchmarking.add_options(parser)
 
 
@@ -59,18 +66,19 @@ def main(args: argparse.Namespace) -> int:
     from codeloop.dataset.records import write
 
     settings = _settings(args)
-    tasks = list(islice(read_tasks(benchmarking.data_folder(args.data)), args.limit))
+    given = list(islice(read_tasks(benchmarking.data_folder(args.data)), args.limit))
     made: list[Made] = []
     with open_ground(args) as ground:
+        tasks = iter(given) if args.leaking else _clean(given, args, ground.rigs)
         trying = Trying(ground.rigs, ground.openers[0], identity=ground.identity)
         each = make_examples(tasks, settings, trying, threads=args.workers)
-        steps = benchmarking.followed(each, "problems", len(tasks))
+        steps = benchmarking.followed(each, "problems", len(given))
         count = write(args.out, _kept(steps, made))
     report = _report(made, settings)
     path = args.out.with_name(f"{args.out.name}.report.json")
     path.write_text(json.dumps(report, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     used = sum(bool(one.examples) for one in made)
-    print(f"{args.out}: {count} dialogues from {used} of {len(tasks)} problems")
+    print(f"{args.out}: {count} dialogues from {used} of {len(given)} problems")
     return 0
 
 
@@ -85,6 +93,26 @@ def read_tasks(data: Path) -> "Iterator[Task | Unfit]":
             raise ConfigError(msg)
     yield from leetcode_tasks(read_rows(data / LEETCODE))
     yield from mbpp_tasks(read_rows(data / MBPP))
+
+
+def _clean(
+    tasks: "list[Task | Unfit]", args: argparse.Namespace, rigs: "RigPool"
+) -> "Iterator[Task | Unfit]":
+    """Yield the tasks, those that leak as unfit."""
+    from codeloop.dataset.decontamination.leaks import Decontamination
+    from codeloop.dataset.mutation.tasks import Unfit, as_query
+
+    wanted = Decontamination(list(against.problems(args, rigs)), pool=rigs)
+    fit = [each for each in tasks if not isinstance(each, Unfit)]
+    looked = wanted.look(map(as_query, fit), threads=args.workers)
+    steps = benchmarking.followed(looked, "problems looked at for leaks", len(fit))
+    found = {task.problem.id: leaks for task, (_, leaks) in zip(fit, steps, strict=True)}
+    for each in tasks:
+        if isinstance(each, Unfit) or not found[each.problem.id]:
+            yield each
+        else:
+            leak = found[each.problem.id][0]
+            yield Unfit(each.problem.id, f"gives away a problem ({leak.level})")
 
 
 def _kept(steps: "Iterator[Made]", made: "list[Made]") -> "Iterator[Example]":

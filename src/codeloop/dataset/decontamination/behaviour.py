@@ -13,7 +13,7 @@ from codeloop.core.problem import Problem
 from codeloop.dataset.decontamination.passages import Passage, parsed
 from codeloop.dataset.decontamination.probes import probes, variations
 from codeloop.dataset.decontamination.wording import Nearest, texts_of
-from codeloop.dataset.keys import chooser
+from codeloop.dataset.keys import chooser, digest
 from codeloop.judge.many import RigPool
 
 _LIMITS = ExecutionLimits(cpu_s=20.0, wall_s=40.0, memory_bytes=1024 * MIB)
@@ -36,7 +36,8 @@ class Behaviour:
 
     Every function is called with the arguments of a few calls of every problem, in one run in the
     jail; where all comes back right, the judge tries it against all tests. A problem without calls
-    that are known is tried if its words are near, or its function has the same name.
+    that are known is tried if its words are near, or its function has the same name. What came of a
+    piece of code is remembered: dialogues about one problem share its solution.
     """
 
     def __init__(self, problems: Sequence[Problem], pool: RigPool, nearest: Nearest) -> None:
@@ -57,6 +58,8 @@ class Behaviour:
         ]
         self._unprobed = self._problems.keys() - self._probes.keys()
         self._at_fault: set[str] = set()  # their tests cannot be tried apart from their solution
+        self._screens: dict[str, tuple[tuple[str, str], ...]] = {}
+        self._verdicts: dict[str, bool] = {}
         self._by_name: dict[str, list[str]] = {}
         for each in self._problems.values():
             name = each.entry_point.rpartition(".")[2]
@@ -96,10 +99,15 @@ class Behaviour:
             if problem in self._unprobed and cosine >= _NEAR:
                 yield from ((place, problem) for place in places)
 
-    def _screened(self, code: str, places: list[str]) -> Iterator[tuple[str, str]]:
-        for place, number in self._asked("screen", code, places, self._calls):
-            if place < len(places) and number < len(self._ids):
-                yield places[place], self._ids[number]
+    def _screened(self, code: str, places: list[str]) -> tuple[tuple[str, str], ...]:
+        key = digest(code)
+        if key not in self._screens:
+            self._screens[key] = tuple(
+                (places[place], self._ids[number])
+                for place, number in self._asked("screen", code, places, self._calls)
+                if place < len(places) and number < len(self._ids)
+            )
+        return self._screens[key]
 
     def _asked(self, *what: Any) -> list[tuple[int, int]]:
         """Return the pairs of numbers that the guest's program prints."""
@@ -126,6 +134,12 @@ class Behaviour:
         return all(agreed >= _AGREED * count for agreed, count in pairs if count >= _FEW)
 
     def _passes(self, code: str, place: str, problem: Problem) -> bool:
+        key = digest([code, place, problem.id])
+        if key not in self._verdicts:
+            self._verdicts[key] = self._tried(code, place, problem)
+        return self._verdicts[key]
+
+    def _tried(self, code: str, place: str, problem: Problem) -> bool:
         if problem.id in self._at_fault:
             return False
         name, _, method = place.partition(".")

@@ -11,7 +11,7 @@ from typing import Any
 
 from codeloop.core.execution import TrialLimits
 from codeloop.core.problem import CheckTests, Problem
-from codeloop.dataset.records import Malformed
+from codeloop.dataset.records import Malformed, Query
 
 Row = dict[str, Any]
 
@@ -141,6 +141,12 @@ def mbpp_task(row: Row) -> Task | Unfit:
         reference=code,
     )
     return Task(problem, text, "", called[0], _checks(asserts, ""), "MBPP train", "CC-BY-4.0")
+
+
+def as_query(task: Task) -> Query:
+    """Return a task as a request, with its solution as the answer."""
+    answer = f"```python\n{task.problem.reference}```\n"
+    return Query(task.statement, answer, task.source, task.licence, "python")
 
 
 def missing_imports(code: str) -> str:
