@@ -1,1 +1,1 @@
-"""Fine-tuning on dialogues: what a trainer is given, what it leaves, and whether it helped."""
+"""From dialogues to a model that repairs its own code: a thin layer over TRL."""

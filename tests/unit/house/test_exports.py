@@ -14,7 +14,10 @@ PUBLIC = [
     "Turn",
     "refine",
 ]
-HEAVY = {"numpy", "prompt_toolkit", "pyarrow", "rich", "urllib3", "xllamacpp"}
+HEAVY = {
+    *("numpy", "prompt_toolkit", "pyarrow", "rich", "urllib3", "xllamacpp"),
+    *("datasets", "peft", "torch", "transformers", "trl", "yaml"),
+}
 
 
 def ask(program: str) -> list[str]:

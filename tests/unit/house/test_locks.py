@@ -13,9 +13,13 @@ ROOT = Path(__file__).parents[3]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 GROUPS = PROJECT["dependency-groups"]
 EXTRAS = PROJECT["project"]["optional-dependencies"]
-CORE = [*PROJECT["project"]["dependencies"], *(each for name in EXTRAS for each in EXTRAS[name])]
+CORE = [
+    *PROJECT["project"]["dependencies"],
+    *(each for name in EXTRAS if name != "train" for each in EXTRAS[name]),
+]
+TRAIN = [each for each in EXTRAS["train"] if Requirement(each).name != "torch"]  # decision 10
 DEV = [each for name in ("test", "check", "docs", "build", "lock") for each in GROUPS[name]]
-LOCKS = {"run": [*CORE, *GROUPS["build"]], "dev": [*CORE, *DEV], "guest": GROUPS["guest"]}
+LOCKS = {"run": [*CORE, *GROUPS["build"]], "dev": [*CORE, *TRAIN, *DEV], "guest": GROUPS["guest"]}
 LOCKS["peers"] = GROUPS["peers"]
 
 ENTRY = re.compile(
@@ -58,6 +62,18 @@ def test_every_entry_has_a_hash_and_no_line_names_a_host(lock: str) -> None:
 def test_the_product_runs_on_what_was_tested() -> None:
     tested = {(each["name"], each["version"]) for each in entries("dev")}
     assert {(each["name"], each["version"]) for each in entries("run")} <= tested
+
+
+def test_torch_is_pinned_beside_the_locks_and_in_none() -> None:
+    (pinned,) = (ROOT / "requirements" / "torch.txt").read_text(encoding="utf-8").split()
+    declared = next(Requirement(each) for each in EXTRAS["train"] if each.startswith("torch"))
+    (version,) = Requirement(pinned).specifier
+    assert version.operator == "=="
+    assert declared.specifier.contains(version.version)
+    heavy = ("torch", "triton", "nvidia-", "cuda-")
+    assert not [
+        each["name"] for lock in LOCKS for each in entries(lock) if each["name"].startswith(heavy)
+    ]
 
 
 def test_every_group_is_in_a_lock() -> None:
