@@ -71,9 +71,27 @@ def normalise_language(info: str) -> str:
 
 def find_blocks(text: str) -> tuple[CodeBlock, ...]:
     """Return the fenced code blocks of a Markdown text, in order."""
+    return tuple(block for _, _, block in _Scanner(_lines(text)).blocks())
+
+
+def split_text(text: str) -> tuple[str | CodeBlock, ...]:
+    """Return a Markdown text as its code blocks, in order, and the prose before, between, after.
+
+    Prose that is nothing but blank lines is left out.
+    """
+    lines = _lines(text)
+    parts: list[str | CodeBlock] = []
+    at = 0
+    for start, end, block in _Scanner(lines).blocks():
+        parts += ["\n".join(lines[at:start]), block]
+        at = end
+    parts.append("\n".join(lines[at:]))
+    return tuple(part for part in parts if isinstance(part, CodeBlock) or part.strip())
+
+
+def _lines(text: str) -> list[str]:
     text = _THINK.sub("", text)
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    return tuple(_Scanner(lines).blocks())
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +119,15 @@ class _Scanner:
         self._containers: list[int] = []  # 0 is a quote, n > 0 a list item of content width n
         self._in_paragraph = False
 
-    def blocks(self) -> Iterator[CodeBlock]:
+    def blocks(self) -> Iterator[tuple[int, int, CodeBlock]]:
+        """Yield each block with its first line and the line after its last."""
         while self._at < len(self._lines):
-            opening = self._opening(self._lines[self._at])
+            start = self._at
+            opening = self._opening(self._lines[start])
             self._at += 1
             if opening is not None:
-                yield self._block(opening)
+                block = self._block(opening)
+                yield start, self._at, block
 
     def _opening(self, raw: str) -> _Opening | None:
         """Enter and leave containers as the line says; return the fence that it opens, if any."""

@@ -1,0 +1,1 @@
+"""Dialogues as notebooks and pages, out and in: pure functions over the records of core."""
