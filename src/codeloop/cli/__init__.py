@@ -7,7 +7,19 @@ import warnings
 from collections.abc import Sequence
 from importlib import metadata
 
-from codeloop.cli import chat, convert, dataset, doctor, eval, exec, judge, model, run, sandbox  # noqa: A004  command names
+from codeloop.cli import (
+    chat,
+    convert,
+    dataset,
+    doctor,
+    eval,  # noqa: A004  a command's name
+    exec,  # noqa: A004  a command's name
+    judge,
+    model,
+    run,
+    sandbox,
+    serve,
+)
 from codeloop.core.errors import CodeloopError, ConfigError, DataError
 
 EXIT_OK = 0
@@ -37,7 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (run, chat, exec, judge, eval, dataset, convert, model, sandbox, doctor):
+    for module in (run, chat, serve, exec, judge, eval, dataset, convert, model, sandbox, doctor):
         module.add_parser(commands)
     return parser
 

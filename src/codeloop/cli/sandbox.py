@@ -3,11 +3,10 @@
 import argparse
 import os
 import signal
-from pathlib import Path
 from types import FrameType
 
 from codeloop.cli import wiring
-from codeloop.core.errors import ConfigError, MissingExtraError
+from codeloop.core.errors import MissingExtraError
 
 _ROOM_PER_SLOT = 32
 _EPILOG = """\
@@ -79,7 +78,7 @@ def main(args: argparse.Namespace) -> int:
         room=args.room or _ROOM_PER_SLOT * slots,
         host=args.host,
         port=args.port,
-        token=_token(args.token_file) if args.token_file else "",
+        token=wiring.read_token(args.token_file) if args.token_file else "",
         hosts=frozenset(name.lower() for name in args.name),
     )
     with open_service(
@@ -99,15 +98,3 @@ def main(args: argparse.Namespace) -> int:
         print(f"a node of {slots} slots at http://{host}:{service.port}", flush=True)
         service.wait()
     return 0
-
-
-def _token(path: Path) -> str:
-    try:
-        token = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        msg = f"{path}: cannot be read: {error}"
-        raise ConfigError(msg) from error
-    if not token.isascii() or not token.isprintable() or not token:
-        msg = f"{path}: a token is one line of ASCII"
-        raise ConfigError(msg)
-    return token

@@ -272,6 +272,19 @@ def existing_file(text: str) -> Path:
     return path
 
 
+def read_token(path: Path) -> str:
+    """Return the token that a file holds."""
+    try:
+        token = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"{path}: cannot be read: {error}"
+        raise ConfigError(msg) from error
+    if not token.isascii() or not token.isprintable() or not token:
+        msg = f"{path}: a token is one line of ASCII"
+        raise ConfigError(msg)
+    return token
+
+
 def positive(text: str) -> int:
     """Return a number of 1 or more; for `type=` of a flag."""
     number = int(text)

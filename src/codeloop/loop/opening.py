@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from codeloop.core.dialogue import Dialogue
+from codeloop.core.dialogue import Cell, Dialogue
 from codeloop.core.errors import DataError
-from codeloop.loop.prompts import sections, text
+from codeloop.loop.prompts import result_text, sections, text
 
 HEAD_LINES = 4
 HEAD_CHARACTERS = 600
@@ -33,6 +33,20 @@ def request_text(query: str, files: Iterable[Path] = ()) -> str:
         return query
     say = sections("files")
     return "\n\n".join([query, say["intro"].substitute(), *described, say["ask"].substitute()])
+
+
+def own_cells_text(cells: Iterable[Cell], said: str, *, mend: bool = False) -> str:
+    """Return what a person says together with the cells that they ran themselves.
+
+    `mend` asks that the last of them be corrected.
+    """
+    say = sections("own_cells")
+    told = []
+    for cell in cells:
+        result = result_text(cell.result, trimmed=False) if cell.result else ""
+        told.append(say["cell"].substitute(language=cell.language, code=cell.code, result=result))
+    asked = [say["mend"].substitute()] if mend else []
+    return "\n\n".join(part for part in (*told, said, *asked) if part)
 
 
 def _describe(path: Path) -> str:

@@ -155,7 +155,7 @@ def _execution_text(turn: Turn, *, trimmed: bool) -> str:
 def _cell_text(cell: Cell, *, trimmed: bool) -> str:
     say = sections("execution")
     if cell.result is not None:
-        return _result_text(cell.result, trimmed=trimmed)
+        return result_text(cell.result, trimmed=trimmed)
     match cell.skipped:
         case Skipped.CUT_OFF:
             return say["cut_off"].substitute()
@@ -165,7 +165,7 @@ def _cell_text(cell: Cell, *, trimmed: bool) -> str:
             return ""
 
 
-def _result_text(result: ExecutionResult, *, trimmed: bool) -> str:
+def result_text(result: ExecutionResult, *, trimmed: bool) -> str:
     """Return a result in words: how it ended, then its outputs in fences."""
     say = sections("execution")
     parts = [say[result.status.value].substitute(signal=result.signal)]

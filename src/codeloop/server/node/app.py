@@ -11,11 +11,12 @@ from starlette.types import ASGIApp
 
 from codeloop.core.execution import MIB
 from codeloop.sandbox.remote.wire import PATH
+from codeloop.server.checks import read_body
 from codeloop.server.node import metrics
 from codeloop.server.node.answers import Answers
 from codeloop.server.node.fusion.court import Court
 from codeloop.server.node.fusion.handlers import fusion_routes
-from codeloop.server.node.gate import Gate, read_body
+from codeloop.server.node.gate import Gate
 from codeloop.server.node.node import Node
 from codeloop.server.node.orders import parse_orders
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from codeloop.core.errors import ConfigError
 from codeloop.core.execution import Isolation
 from codeloop.sandbox import open_pool, open_sandbox, require_held, self_test
+from codeloop.server.checks import LOOPBACK
 from codeloop.server.node.app import make_app
-from codeloop.server.node.gate import LOOPBACK
 from codeloop.server.node.node import Node
 from codeloop.server.node.service import Service, listen
 

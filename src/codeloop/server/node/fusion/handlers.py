@@ -12,12 +12,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from codeloop.core.errors import DataError, SandboxError
+from codeloop.server.checks import read_body
 from codeloop.server.node.answers import until_gone
 from codeloop.server.node.fusion.court import Court
 from codeloop.server.node.fusion.fields import parse
 from codeloop.server.node.fusion.running import describe, failure, parse_run
 from codeloop.server.node.fusion.submitting import parse_submission
-from codeloop.server.node.gate import read_body
 from codeloop.server.node.node import RETRY, Node
 
 # verl asks again after this status and no other; the SDK of SandboxFusion after any.

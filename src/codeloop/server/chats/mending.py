@@ -1,0 +1,28 @@
+"""Chats of a server that died, mended: what had begun there is told to have ended."""
+
+from codeloop.core.execution import ExecutionResult, Status
+from codeloop.server.chats.journal import Journal
+from codeloop.server.chats.results import result_to_json
+from codeloop.server.chats.story import PASSED_OVER, read_story
+from codeloop.server.store.blobs import Blob
+from codeloop.server.store.store import Store
+
+_ENDED = "the server ended before this was done"
+
+
+def mend(store: Store, journal: Journal) -> int:
+    """End in the store what had begun and not ended; return in how many chats."""
+    result = ExecutionResult(Status.INTERRUPTED, state_lost=True)
+    told = result_to_json(result, lambda data, mime: Blob("", mime, len(data)))
+    chats = store.unended()
+    for chat in chats:
+        story = read_story(chat.id, store.events(chat.id, without=PASSED_OVER))
+        for cell, run in story.open_cells.items():
+            data = {"cell": cell, "run": run, "result": told}
+            journal.write(chat.id, "cell.finished", data)
+        if story.messages and story.reason is None:
+            ended: dict[str, object] = {"reason": "failed", "well": False, "detail": _ENDED}
+            journal.write(chat.id, "loop.ended", ended)
+        journal.write(chat.id, "sandbox.state", {"state": "none"})
+        journal.write(chat.id, "work.ended", {})
+    return len(chats)

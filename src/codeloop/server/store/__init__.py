@@ -1,0 +1,1 @@
+"""What the server keeps: one SQLite file whose events are the truth, and blobs beside it."""
