@@ -14,7 +14,7 @@ def sources(count: int, *, seed: int = 0, characters: int = 400) -> list[str]:
     """Return pieces of the standard library's sources."""
     draw = random.Random(seed)
     paths = sorted(Path(random.__file__).parent.glob("*.py"))
-    pieces = []
+    pieces: list[str] = []
     while len(pieces) < count:
         text = draw.choice(paths).read_text(encoding="utf-8", errors="replace")
         if len(text) > characters and "```" not in text:

@@ -1,3 +1,4 @@
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -5,11 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codeloop.core.errors import ConfigError
-
-pytest.importorskip("yaml", reason="the extra `train` is not installed")
-
-from dataclasses import dataclass
-
 from codeloop.train.config import (
     Mask,
     Split,

@@ -5,9 +5,6 @@ from functools import cache
 from typing import Any
 
 import pytest
-
-pytest.importorskip("transformers", reason="the extra `train` is not installed")
-
 from unit.train.dialogues import dialogues, sources
 from unit.train.families import FAMILIES, Family, family_tokenizer, template
 
