@@ -102,7 +102,7 @@ class _Acts:
             raise no_such("file")
         session = self._parts.rooms.live(chat.id)
         if session is not None:
-            for _ in session.run(removal(name), language="bash"):
+            for _ in session.run(removal(name)):
                 pass
         self._parts.journal.write(chat.id, "file.dropped", {"name": name})
         self._tell(chat)

@@ -12,17 +12,21 @@ _ENDED = "the server ended before this was done"
 
 def mend(store: Store, journal: Journal) -> int:
     """End in the store what had begun and not ended; return in how many chats."""
-    result = ExecutionResult(Status.INTERRUPTED, state_lost=True)
-    told = result_to_json(result, lambda data, mime: Blob("", mime, len(data)))
     chats = store.unended()
     for chat in chats:
-        story = read_story(chat.id, store.events(chat.id, without=PASSED_OVER))
-        for cell, run in story.open_cells.items():
-            data = {"cell": cell, "run": run, "result": told}
-            journal.write(chat.id, "cell.finished", data)
-        if story.messages and story.reason is None:
-            ended: dict[str, object] = {"reason": "failed", "well": False, "detail": _ENDED}
-            journal.write(chat.id, "loop.ended", ended)
+        mend_chat(store, journal, chat.id, why=_ENDED)
         journal.write(chat.id, "sandbox.state", {"state": "none"})
         journal.write(chat.id, "work.ended", {})
     return len(chats)
+
+
+def mend_chat(store: Store, journal: Journal, chat: str, *, why: str) -> None:
+    """Tell of a chat that what its events leave open has ended."""
+    result = ExecutionResult(Status.INTERRUPTED, state_lost=True)
+    told = result_to_json(result, lambda data, mime: Blob("", mime, len(data)))
+    story = read_story(chat, store.events(chat, without=PASSED_OVER))
+    for cell, run in story.open_cells.items():
+        journal.write(chat, "cell.finished", {"cell": cell, "run": run, "result": told})
+    if story.messages and story.reason is None:
+        ended: dict[str, object] = {"reason": "failed", "well": False, "detail": why}
+        journal.write(chat, "loop.ended", ended)

@@ -204,7 +204,7 @@ class Rooms:
                     except DataError:
                         continue
                 case Dropped(name):
-                    asked = Asked(removal(name), "bash", self._limits, b"", tuple(files))
+                    asked = Asked(removal(name), "python", self._limits, b"", tuple(files))
                     cells.append(logged(asked, (), ExecutionResult(Status.OK)))
                     files = []
                 case ToldCell(result=result) if result is not None and result.status in REPEATABLE:
@@ -261,6 +261,5 @@ class LazySession:
 
 
 def removal(name: str) -> str:
-    """Return the command that removes a file of the work directory, and no more than that."""
-    quoted = name.replace("'", "'\\''")
-    return f"rm -f -- './{quoted}'"
+    """Return the code that removes a file of the work directory, and leaves no name behind."""
+    return f"__import__('os').unlink({name!r})"

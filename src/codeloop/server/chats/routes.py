@@ -5,7 +5,9 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from codeloop.server.chats.carrying import carrying_routes
 from codeloop.server.chats.files import file_routes
+from codeloop.server.chats.reactions import reaction_routes
 from codeloop.server.chats.service import Chats
 from codeloop.server.chats.settings import settings_of
 from codeloop.server.chats.streaming import events_endpoint
@@ -42,6 +44,8 @@ def chat_routes(chats: Chats) -> list[BaseRoute]:
         Route(f"{one}/cells/{{cell}}/allow", endpoint(act.allow), methods=["POST"]),
         Route(f"{one}/variables", endpoint(act.variables)),
         *file_routes(chats),
+        *reaction_routes(chats),
+        *carrying_routes(chats),
     ]
 
 
@@ -57,7 +61,7 @@ class _Acts:
         title = asked.text("title", "", most=_TITLE_CHARS)
         settings = settings_of(_settings(asked))
         chat = self._store.create_chat(asked.user.id, model=model, title=title, settings=settings)
-        return self._json(chat)
+        return self._chats.describe(chat)
 
     def list_all(self, asked: Asked) -> Any:
         before = asked.query.get("before")
@@ -71,10 +75,10 @@ class _Acts:
             limit=asked.number("limit", 50, least=1, most=500),
             before=point,
         )
-        return {"chats": [self._json(each) for each in found]}
+        return {"chats": [self._chats.describe(each) for each in found]}
 
     def show(self, asked: Asked) -> Any:
-        return self._json(self._chat(asked))
+        return self._chats.describe(self._chat(asked))
 
     def change(self, asked: Asked) -> Any:
         chat = self._chat(asked)
@@ -84,7 +88,7 @@ class _Acts:
         self._store.change_chat(chat, title=title, model=model, settings=settings)
         data = {"title": title, "model": model, "settings": settings}
         self._chats.parts.journal.write(chat.id, "chat.changed", data)
-        return self._json(self._chat(asked))
+        return self._chats.describe(self._chat(asked))
 
     def delete(self, asked: Asked) -> Any:
         chat = self._chat(asked)
@@ -165,18 +169,6 @@ class _Acts:
         if name and name not in models.names:
             raise RefusalError(400, f"no model {name!r} here", "no_such_model")
         return name or models.default
-
-    def _json(self, chat: Chat) -> dict[str, Any]:
-        return {
-            "id": chat.id,
-            "title": chat.title,
-            "model": chat.model,
-            "settings": chat.settings,
-            "created_at": chat.created_at,
-            "changed_at": chat.changed_at,
-            "last_seq": chat.last_seq,
-            "busy": self._chats.is_busy(chat.id),
-        }
 
 
 def _settings(asked: Asked) -> dict[str, Any]:

@@ -69,6 +69,19 @@ class Chats:
         events = self.parts.store.events(chat, without=PASSED_OVER)
         return read_story(chat, events, load)
 
+    def describe(self, chat: Chat) -> dict[str, Any]:
+        """Return a chat as clients are told of it."""
+        return {
+            "id": chat.id,
+            "title": chat.title,
+            "model": chat.shown_model,
+            "settings": chat.settings,
+            "created_at": chat.created_at,
+            "changed_at": chat.changed_at,
+            "last_seq": chat.last_seq,
+            "busy": self.is_busy(chat.id),
+        }
+
     def is_busy(self, chat: str) -> bool:
         return chat in self._works
 

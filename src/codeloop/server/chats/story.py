@@ -63,6 +63,7 @@ class Story:
 
     chat: str
     load: Load | None = None
+    own_as_turns: bool = False  # a person's own cells are turns of the dialogue too
     dialogue: Dialogue | None = None
     messages: int = 0
     turns: int = 0
@@ -144,6 +145,14 @@ class Story:
         self.open_cells.pop(cell.id, None)
         cell.result = result_from_json(data["result"], self.load)
         self.deeds.append(cell)
+        if cell.turn is None and self.own_as_turns:
+            begun = self.dialogue or Dialogue.ask("", system=text("system"))
+            code = cell.code if cell.code.endswith("\n") else f"{cell.code}\n"
+            block = replace(_as_cell(cell), code=code)  # as it stands in the fence
+            said = f"```{cell.language}\n{code}```"
+            turn = Turn(said, (block,), model=Source.PERSON.value)
+            self.dialogue = replace(begun.with_turn(turn), id=self.chat)
+            self.turn_ids.append(cell.id)
 
     def _give_feedback(self, data: dict[str, Any]) -> None:
         source = Source(data["source"])
@@ -171,9 +180,15 @@ class Story:
             self.turn_ids.append(turn)
 
 
-def read_story(chat: str, events: Iterable[StoredEvent], load: Load | None = None) -> Story:
+def read_story(
+    chat: str,
+    events: Iterable[StoredEvent],
+    load: Load | None = None,
+    *,
+    own_as_turns: bool = False,
+) -> Story:
     """Return what a chat's events tell; with `load`, results have what lies in blobs."""
-    story = Story(chat, load)
+    story = Story(chat, load, own_as_turns)
     for event in events:
         story.take(event.type, event.data)
     return story

@@ -15,6 +15,7 @@ from codeloop.server.store.database import Database
 from codeloop.server.store.users import Users
 
 _COLUMNS = "id, user, kind, title, model, settings, created_at, changed_at, last_seq, busy"
+_SAID = {"message.added": "text", "cell.added": "code", "turn.ended": "reply"}
 _SEARCHED_CHARS = 20_000  # of one event's text
 
 
@@ -46,6 +47,11 @@ class Chat:
     changed_at: float
     last_seq: int
     busy: bool
+
+    @property
+    def shown_model(self) -> str:
+        """The model's name, or what stands for it while a blind comparison has no vote."""
+        return str(self.settings.get("alias") or self.model)
 
 
 class Store:
@@ -139,14 +145,15 @@ class Store:
         """
         text, now = as_line(data), time.time()
         with self.database.write() as connection:
-            sql = "UPDATE chats SET last_seq = last_seq + 1 WHERE id = ? RETURNING last_seq, user"
+            sql = "UPDATE chats SET last_seq = last_seq + 1 WHERE id = ?"
+            sql += " RETURNING id, last_seq, user, model"
             row = connection.execute(sql, (chat,)).fetchone()
             if row is None:
                 raise KeyError(chat)
-            seq, user = row
+            seq = row["last_seq"]
             sql = "INSERT INTO events VALUES(?, ?, ?, ?, ?)"
             connection.execute(sql, (chat, seq, now, kind, text))
-            _project(connection, chat, user, now, kind, data)
+            _project(connection, row, now, kind, data)
         return StoredEvent(seq, now, kind, text)
 
     def events(
@@ -162,6 +169,21 @@ class Store:
             StoredEvent(*row) for row in self.database.read(sql, (chat, after, *without, limit))
         ]
 
+    def copy_events(self, chat: str, other: str, *, until: int) -> None:
+        """Write the events of a chat up to a number into another, but for ratings: those stay."""
+        with self.database.write() as connection:
+            seq = 0
+            for seq, event in enumerate(self._copied(chat, until), 1):
+                sql = "INSERT INTO events VALUES(?, ?, ?, ?, ?)"
+                connection.execute(sql, (other, seq, event.at, event.type, event.json))
+                _make_findable(connection, other, event.type, event.data)
+            connection.execute("UPDATE chats SET last_seq = ? WHERE id = ?", (seq, other))
+        self.blobs.share(chat, other)
+
+    def _copied(self, chat: str, until: int) -> list[StoredEvent]:
+        events = self.events(chat, without=("rating.given",))
+        return [event for event in events if event.seq <= until]
+
     def unended(self) -> list[Chat]:
         """Return the chats in which something had begun and not ended when the server died."""
         sql = f"SELECT {_COLUMNS} FROM chats WHERE busy"  # noqa: S608
@@ -176,40 +198,42 @@ class Store:
 
 def _project(
     connection: sqlite3.Connection,
-    chat: str,
-    user: int,
+    row: sqlite3.Row,
     now: float,
     kind: str,
     data: Mapping[str, Any],
 ) -> None:
     """Keep beside an event what is asked often: busy or not, words to find, usage, ratings."""
-    said = ""
+    chat = row["id"]
     match kind:
         case "message.added":
-            said = data["text"]
-            sql = "UPDATE chats SET changed_at = ? WHERE id = ?"
-            connection.execute(sql, (now, chat))
+            connection.execute("UPDATE chats SET changed_at = ? WHERE id = ?", (now, chat))
             sql = "UPDATE chats SET title = ? WHERE id = ? AND title = ''"
-            connection.execute(sql, (" ".join(str(said).split())[:80], chat))
-        case "cell.added":
-            said = data["code"]
+            connection.execute(sql, (" ".join(data["text"].split())[:80], chat))
         case "work.started":
             connection.execute("UPDATE chats SET busy = 1 WHERE id = ?", (chat,))
         case "work.ended":
             sql = "UPDATE chats SET busy = 0, changed_at = ? WHERE id = ?"
             connection.execute(sql, (now, chat))
         case "turn.ended":
-            said = data["reply"]
             counts = data["usage"]["prompt_tokens"], data["usage"]["completion_tokens"]
             connection.execute(
                 "INSERT OR REPLACE INTO usage VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
-                (chat, data["turn"], user, now, data["model"], *counts, data["seconds"]),
+                (chat, data["turn"], row["user"], now, row["model"], *counts, data["seconds"]),
             )
         case "rating.given":
             sql = "INSERT OR REPLACE INTO ratings VALUES(?, ?, ?, ?)"
             connection.execute(sql, (chat, data["target"], now, as_line(data)))
         case _:
             pass
+    _make_findable(connection, chat, kind, data)
+
+
+def _make_findable(
+    connection: sqlite3.Connection, chat: str, kind: str, data: Mapping[str, Any]
+) -> None:
+    """Let the words of an event be found."""
+    said = data.get(_SAID.get(kind, ""))
     if said:
         sql = "INSERT INTO search(chat, text) VALUES(?, ?)"
         connection.execute(sql, (chat, str(said)[:_SEARCHED_CHARS]))
