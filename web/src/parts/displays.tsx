@@ -1,0 +1,97 @@
+// What code showed beside its text: plots, tables, pages in a frame that reaches nothing.
+import type { VNode } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { blobPath } from "../api";
+import type { Blob as Kept, Result } from "../events";
+import { rendered } from "../text/markdown";
+import { bytes } from "../text/sizes";
+import { IconButton } from "./icons";
+import { Table } from "./table";
+
+type Form = string | Kept;
+
+const ORDER = [
+  "application/vnd.dataresource+json",
+  ...["image/svg+xml", "image/png", "image/jpeg"],
+  ...["text/html", "text/markdown", "text/latex", "text/plain"],
+];
+
+/** Return the form of a display that says most. A PNG stands before an SVG that lies in a blob. */
+export function best(parts: readonly [string, Form][]): [string, Form] | null {
+  const known = ORDER.map((mime) => parts.find(([each]) => each === mime)).filter((each) => each !== undefined);
+  const first = known[0] ?? parts[0] ?? null;
+  if (first?.[0] !== "image/svg+xml") return first;
+  return known.find(([mime]) => mime === "image/png" || mime === "image/jpeg") ?? first;
+}
+
+export function Displays({ result, chat }: { result: Result; chat: string }): VNode {
+  return (
+    <>
+      {result.displays.map((display, at) => {
+        const form = best(display.parts);
+        return form && <Display key={at} mime={form[0]} form={form[1]} chat={chat} at={at} />;
+      })}
+    </>
+  );
+}
+
+interface DisplayProps {
+  mime: string;
+  form: Form;
+  chat: string;
+  at: number;
+}
+
+function Display({ mime, form, chat, at }: DisplayProps): VNode {
+  if (mime.startsWith("image/")) return <Picture {...{ mime, form, chat, at }} />;
+  if (mime === "text/html") return <Frame {...{ mime, form, chat, at }} />;
+  return <Loaded {...{ mime, form, chat, at }} />;
+}
+
+function Picture({ mime, form, chat, at }: DisplayProps): VNode {
+  const data = typeof form === "string" ? form : null;
+  const inline = mime === "image/svg+xml" ? `data:${mime};utf8,${encodeURIComponent(data ?? "")}` : `data:${mime};base64,${data}`;
+  const source = typeof form === "string" ? inline : blobPath(chat, form.blob);
+  const ending = mime === "image/svg+xml" ? "svg" : (mime.split("/")[1] ?? "png");
+  return (
+    <figure class="picture">
+      <img src={source} alt={`Plot ${at + 1}`} />
+      <a class="icon-button" href={source} download={`plot-${at + 1}.${ending}`} title="Save the picture" aria-label="Save the picture">
+        <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
+          <path d="M12 4v11M7 11l5 5 5-5M5 20h14" />
+        </svg>
+      </a>
+    </figure>
+  );
+}
+
+function Frame({ form, chat }: DisplayProps): VNode {
+  const [tall, setTall] = useState(false);
+  const where = typeof form === "string" ? { srcdoc: form } : { src: blobPath(chat, form.blob) };
+  return (
+    <div class={`frame ${tall ? "tall" : ""}`}>
+      <iframe sandbox="allow-scripts" title="HTML that the code showed" referrerpolicy="no-referrer" loading="lazy" {...where} />
+      <IconButton icon="expand" label={tall ? "Smaller" : "Taller"} pressed={tall} onClick={() => setTall(!tall)} />
+    </div>
+  );
+}
+
+function Loaded({ mime, form, chat }: DisplayProps): VNode {
+  const [text, setText] = useState(typeof form === "string" ? form : null);
+  useEffect(() => {
+    if (typeof form === "string") return setText(form);
+    let over = false;
+    void fetch(blobPath(chat, form.blob))
+      .then((answer) => answer.text())
+      .then((loaded) => {
+        if (!over) setText(loaded);
+      });
+    return () => {
+      over = true;
+    };
+  }, [form, chat]);
+  if (text === null) return <p class="muted">Loading {typeof form === "string" ? "" : bytes(form.bytes)} …</p>;
+  if (mime === "application/vnd.dataresource+json") return <Table text={text} />;
+  if (mime === "text/markdown") return <div class="prose" dangerouslySetInnerHTML={{ __html: rendered(text) }} />;
+  return <pre class="output value">{text}</pre>;
+}

@@ -1,0 +1,4 @@
+import type { VNode } from "preact";
+export function SettingsScreen(): VNode {
+  return <main />;
+}
