@@ -135,10 +135,9 @@ export const CellBox = memo(function CellBox({ chat, attempts, shown, ratings, b
         {cell.asks !== null && <Asked chat={chat} prompt={cell.asks} />}
         {cell.result && <Displays result={cell.result} chat={chat} />}
       </div>
-      <Foot cell={cell} />
-      {!plain && cell.result && (
-        <Rating chat={chat} target={cell.id} rated={ratings[cell.id] ?? null} own={cell.code} what="cell" />
-      )}
+      <Foot cell={cell}>
+        {!plain && <Rating chat={chat} target={cell.id} rated={ratings[cell.id] ?? null} own={cell.code} what="cell" />}
+      </Foot>
     </section>
   );
 });
@@ -214,7 +213,7 @@ function Actions({ chat, cell, busy, editing, diff, hasBefore, onRun, onEdit, on
   );
 }
 
-function Foot({ cell }: { cell: Cell }): VNode | null {
+function Foot({ cell, children }: { cell: Cell; children: VNode | false }): VNode | null {
   const result = cell.result;
   if (cell.state === "running")
     return (
@@ -225,7 +224,7 @@ function Foot({ cell }: { cell: Cell }): VNode | null {
   if (!result) return null;
   const ok = result.status === "ok";
   return (
-    <p class="foot">
+    <div class="foot">
       <span class={ok ? "good" : "bad"}>
         <Icon name={ok ? "check" : "cross"} /> {STATUS[result.status] ?? result.status}
       </span>
@@ -237,7 +236,9 @@ function Foot({ cell }: { cell: Cell }): VNode | null {
           bring them back
         </button>
       )}
-    </p>
+      <span class="grow" />
+      {children}
+    </div>
   );
 }
 

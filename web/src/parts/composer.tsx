@@ -2,7 +2,7 @@
 import type { VNode } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ask, chatPath, filePath } from "../api";
-import { act, loadChats, mode, newChat, picked, remember, say, server, tried, view } from "../state";
+import { act, chats, loadChats, mode, newChat, picked, remember, say, server, tried, view } from "../state";
 import { Icon, IconButton } from "./icons";
 
 export const MODES = {
@@ -147,7 +147,7 @@ export function Composer({ chat, working }: { chat: string | null; working: bool
 
 function ModelPicker({ chat }: { chat: string | null }): VNode {
   const names = modelNames();
-  const now = (chat && view.value.model) || picked.value || server.value?.default_model || "";
+  const now = (chat && (view.value.model || chats.value.find((each) => each.id === chat)?.model)) || picked.value || server.value?.default_model || "";
   const all = now && !names.includes(now) ? [now, ...names] : names;
   const pick = (name: string): void => {
     picked.value = name;

@@ -31,11 +31,11 @@ const STATES: Readonly<Record<string, string>> = {
   dead: "ended",
 };
 
-export function Head({ chat, view }: { chat: string | null; view: View }): VNode {
+export function Head({ chat, title, view }: { chat: string | null; title: string; view: View }): VNode {
   return (
     <header class="head">
       {!sidebar.value && <IconButton icon="menu" label="Show the chats" onClick={() => (sidebar.value = true)} />}
-      <h1 title={view.title}>{view.title || (chat ? "New chat" : "codeloop")}</h1>
+      <h1 title={title}>{title || (chat ? "New chat" : "codeloop")}</h1>
       {chat && link.value === "lost" && (
         <span class="lost" role="status">
           connection lost, trying again

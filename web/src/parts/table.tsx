@@ -1,7 +1,7 @@
 // A table that the code showed: sorted, searched, a page at a time, taken away as CSV.
 import type { VNode } from "preact";
 import { useMemo, useState } from "preact/hooks";
-import { bytes, number, plural } from "../text/sizes";
+import { number, plural } from "../text/sizes";
 import { IconButton } from "./icons";
 
 export interface Resource {
@@ -11,6 +11,7 @@ export interface Resource {
 }
 
 const PAGE = 10;
+const WHOLE = 15; // rows that are shown on one page
 
 /** Return what a display holds as a table; null if it is none. */
 export function parsed(text: string): Resource | null {
@@ -58,10 +59,10 @@ export function download(name: string, text: string, type: string): void {
 export function Table({ text }: { text: string }): VNode {
   const resource = useMemo(() => parsed(text), [text]);
   if (!resource) return <pre class="output">{text.slice(0, 4000)}</pre>;
-  return <Grid resource={resource} size={text.length} />;
+  return <Grid resource={resource} />;
 }
 
-function Grid({ resource, size }: { resource: Resource; size: number }): VNode {
+function Grid({ resource }: { resource: Resource }): VNode {
   const { fields } = resource.schema;
   const [sort, setSort] = useState<{ name: string; down: boolean } | null>(null);
   const [words, setWords] = useState("");
@@ -74,7 +75,8 @@ function Grid({ resource, size }: { resource: Resource; size: number }): VNode {
     if (sort) found.sort((a, b) => ordered(a[sort.name], b[sort.name]) * (sort.down ? -1 : 1));
     return found;
   }, [resource, words, sort]);
-  const pages = Math.max(1, Math.ceil(rows.length / PAGE));
+  const size = rows.length <= WHOLE ? WHOLE : PAGE;
+  const pages = Math.max(1, Math.ceil(rows.length / size));
   const at = Math.min(page, pages - 1);
   const all = resource.shape?.[0] ?? resource.data.length;
   const turn = (name: string): void => {
@@ -103,7 +105,7 @@ function Grid({ resource, size }: { resource: Resource; size: number }): VNode {
             </tr>
           </thead>
           <tbody>
-            {rows.slice(at * PAGE, at * PAGE + PAGE).map((row, index) => (
+            {rows.slice(at * size, at * size + size).map((row, index) => (
               <tr key={index}>
                 {fields.map(({ name, type }) => (
                   <td key={name} class={type}>
@@ -148,7 +150,6 @@ function Grid({ resource, size }: { resource: Resource; size: number }): VNode {
           text
           onClick={() => download("table.csv", csv(resource), "text/csv")}
         />
-        <span class="sr">{bytes(size)}</span>
       </div>
     </div>
   );

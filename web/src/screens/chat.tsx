@@ -1,7 +1,7 @@
 // The chat: what was said and run, what is going on, and where one writes.
 import type { VNode } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import { act, link, newChat, server, view } from "../state";
+import { act, chats, link, newChat, server, view } from "../state";
 import { follow } from "../stream";
 import { EMPTY } from "../view";
 import { Working } from "../parts/banner";
@@ -29,13 +29,14 @@ export function ChatScreen({ chat }: { chat: string | null }): VNode {
   }, [chat]);
   const now = view.value;
   const working = now.work !== null;
+  const title = now.title || chats.value.find((each) => each.id === chat)?.title || "";
   useEffect(() => {
-    document.title = now.title ? `${now.title} · codeloop` : "codeloop";
-  }, [now.title]);
+    document.title = title ? `${title} · codeloop` : "codeloop";
+  }, [title]);
   return (
     <>
       <main class="chat">
-        <Head chat={chat} view={now} />
+        <Head chat={chat} title={title} view={now} />
         <Scroll seq={now.seq} chat={chat}>
           {!chat && <Welcome />}
           {chat && link.value === "gone" && <p class="muted none">This chat is not there.</p>}
@@ -56,6 +57,7 @@ export function ChatScreen({ chat }: { chat: string | null }): VNode {
 function Scroll({ seq, chat, children }: { seq: number; chat: string | null; children: unknown }): VNode {
   const box = useRef<HTMLDivElement>(null);
   const stays = useRef(true);
+  const before = useRef({ scrollTop: 0, scrollHeight: 0, clientHeight: 0 });
   const [away, setAway] = useState(false);
   const end = (): void => {
     if (box.current) box.current.scrollTop = 1e9;
@@ -73,6 +75,7 @@ function Scroll({ seq, chat, children }: { seq: number; chat: string | null; chi
       if (stays.current) end();
     });
     watch.observe(inner);
+    if (box.current) watch.observe(box.current);
     return () => watch.disconnect();
   }, []);
   return (
@@ -84,7 +87,11 @@ function Scroll({ seq, chat, children }: { seq: number; chat: string | null; chi
       aria-label="Chat"
       onScroll={(event) => {
         const { scrollTop, scrollHeight, clientHeight } = event.currentTarget;
-        stays.current = scrollHeight - scrollTop - clientHeight < 60;
+        const last = before.current;
+        const same = last.scrollHeight === scrollHeight && last.clientHeight === clientHeight;
+        if (scrollHeight - scrollTop - clientHeight < 60) stays.current = true;
+        else if (same && scrollTop < last.scrollTop) stays.current = false; // the person scrolled, not the page
+        before.current = { scrollTop, scrollHeight, clientHeight };
         setAway(!stays.current);
       }}
     >
