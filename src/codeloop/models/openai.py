@@ -4,7 +4,7 @@ import http.client
 import json
 import random
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -130,6 +130,34 @@ class OpenAIModel:
         try:
             with closing(self._open(method, path, data, deadline)) as exchange:
                 return json.loads(_read_all(exchange, ANSWER_BYTES))
+        except CallError as failure:
+            raise failure.error from failure.__cause__
+        except (OSError, HTTPError, http.client.HTTPException) as error:
+            raise network_failure(error, self._wording, timeout_s).error from error
+        except ValueError as error:
+            say = "its answer is no JSON"
+            raise self._wording.error(say) from error
+
+    def relay(self, body: Mapping[str, Any], *, timeout_s: float) -> Generator[Any, None, None]:
+        """Pass a request of Chat Completions on as it is; yield what is answered, as JSON values.
+
+        Those are the chunks of a stream, or the one whole answer. It is tried once.
+
+        Raises:
+            ModelError: there is no answer, or it breaks off.
+        """
+        deadline = Deadline(self._patience.clock() + timeout_s, self._patience.clock)
+        data = json.dumps({**body, "model": self._name}).encode()
+        try:
+            with closing(self._open("POST", "/chat/completions", data, deadline)) as exchange:
+                kind = exchange.headers.get("Content-Type", "")
+                if not kind.startswith("text/event-stream"):
+                    yield json.loads(_read_all(exchange, ANSWER_BYTES))
+                    return
+                for event in self._events(exchange):
+                    if event == b"[DONE]":
+                        return
+                    yield json.loads(event)
         except CallError as failure:
             raise failure.error from failure.__cause__
         except (OSError, HTTPError, http.client.HTTPException) as error:

@@ -19,6 +19,7 @@ from codeloop.server.chats.routes import chat_routes
 from codeloop.server.chats.service import Chats
 from codeloop.server.endpoints import Asked, endpoint, refuse
 from codeloop.server.gate import PageGate
+from codeloop.server.openai.routes import openai_routes
 
 STATIC = Path(__file__).parent / "static"
 
@@ -77,6 +78,7 @@ def create_app(
         Route("/api/state", endpoint(tell_state)),
         Route("/api/models", endpoint(tell_models)),
         *chat_routes(chats),
+        *openai_routes(chats),
         *more,
         Mount("/", StaticFiles(directory=STATIC, html=True)),
     ]

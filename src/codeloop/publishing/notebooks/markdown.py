@@ -44,12 +44,15 @@ def write_markdown(dialogue: Dialogue) -> bytes:
     return ("\n\n".join(lines) + "\n").encode(errors="replace")
 
 
-def result_markdown(result: ExecutionResult, *, picture: Picture = data_uri) -> str:
+def result_markdown(
+    result: ExecutionResult, *, of: int | None = None, picture: Picture = data_uri
+) -> str:
     """Return what a run gave: its outputs in fences labelled `output`, then how it ended.
 
-    The label also holds the status, so that `server.openai` can read back what it has sent.
+    The label also holds the status, and with `of` the number of the block that ran, so that the
+    server can read back what it has sent.
     """
-    info = f"output {result.status.value}"
+    info = f"output {result.status.value}{'' if of is None else f' of {of}'}"
     shown = [_display(display, picture) for display in result.displays]
     texts = [result.stdout.text, *(text for text, is_picture in shown if not is_picture)]
     said = "\n".join(text.rstrip("\n") for text in [*texts, result.stderr.text] if text.strip())

@@ -140,6 +140,18 @@ class Rooms:
             return {"state": "dead", **data}
         return {"state": "idle", **data}
 
+    def lend(self, user: int) -> RoomSession:
+        """Return a session that is no chat's, until it is given back.
+
+        Raises:
+            SandboxError: there is none to be had.
+        """
+        return self._take(user)
+
+    def give_back(self, session: RoomSession) -> None:
+        """Close a session that was lent."""
+        self._pool.give_back(session)
+
     def _take(self, user: int) -> RoomSession:
         """Take a session of the pool; if it has none for this user, the one longest idle goes."""
         try:

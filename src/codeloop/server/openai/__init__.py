@@ -1,0 +1,1 @@
+"""OpenAI's forms over the same loop: chat completions, responses, containers, files."""
