@@ -62,7 +62,7 @@ class TrainConfig:
     template: str = ""  # a file with the chat template; "": the model's own
     output: str = "run"  # the folder of the run
     seed: int = 0
-    cache: str = ""  # a folder for tokenised rows; "": the data folder's
+    cache: str = ""  # a folder for tokenised rows; "": ~/.cache/codeloop/rows
     trl: Mapping[str, Any] = field(default_factory=dict)
     peft: Mapping[str, Any] | None = None
     evaluate: Mapping[str, Any] = field(default_factory=dict)

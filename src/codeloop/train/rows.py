@@ -66,7 +66,7 @@ def takes(data: Sequence[DataSettings], counts: Sequence[int]) -> list[float]:
     Parts count by rows. None is left out: the file that has the most rows for its part gives each
     once, and the others repeat some.
     """
-    if any(each.parts is None for each in data):
+    if not data or any(each.parts is None for each in data):
         return [each.weight for each in data]
     scale = max(count / (each.parts or 1) for each, count in zip(data, counts, strict=True))
     return [

@@ -65,12 +65,12 @@ def tokenised_batch(
     )
     rows = zip(samples, marked, coded["input_ids"], coded["offset_mapping"], strict=True)
     return [
-        TokenRow(sample.id, tuple(ids), _kinds(offsets, spans))
+        TokenRow(sample.id, tuple(ids), kinds_of(offsets, spans))
         for sample, (_, spans), ids, offsets in rows
     ]
 
 
-def _kinds(offsets: Sequence[Span], spans: Sequence[tuple[Span, Kind]]) -> tuple[int, ...]:
+def kinds_of(offsets: Sequence[Span], spans: Sequence[tuple[Span, Kind]]) -> tuple[int, ...]:
     """Return the kind of each token: that of the span which holds one of its characters."""
     kinds = [0] * len(offsets)
     token = 0

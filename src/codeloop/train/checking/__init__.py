@@ -1,0 +1,1 @@
+"""What is seen of training data before any weight is loaded."""
