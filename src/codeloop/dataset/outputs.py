@@ -4,10 +4,11 @@ import heapq
 import json
 import os
 import pickle
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any, Protocol, Self
+from typing import IO, Any, Protocol, Self, overload
 
 from codeloop.core.errors import ConfigError, DataError
 from codeloop.core.files import whole_file
@@ -93,12 +94,13 @@ class Outputs:
             raise _failure(self._folder, error) from error
 
 
-class Spool:
-    """Rows in a file of their own, to be gone through as often as a stage likes; then deleted."""
+class Spool(Sequence[Any]):
+    """Rows in a file of their own, read as often as a stage likes, one at a time; then deleted."""
 
     def __init__(self, folder: Path, number: int) -> None:
         self._path = folder / f"spool-{number}.tmp"
-        self._count = 0
+        self._starts = array("q")
+        self._file: IO[bytes] | None = None
 
     def fill(self, rows: Iterable[Placed]) -> None:
         """Write the rows.
@@ -109,23 +111,34 @@ class Spool:
         try:
             with self._path.open("wb") as file:
                 for each in rows:
+                    self._starts.append(file.tell())
                     pickle.dump(each.row, file, protocol=pickle.HIGHEST_PROTOCOL)
-                    self._count += 1
+            self._file = self._path.open("rb")
         except OSError as error:
             raise _failure(self._path, error) from error
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._starts)
 
-    def __iter__(self) -> Iterator[Any]:
-        with self._path.open("rb") as file:
-            for _ in range(self._count):
-                yield pickle.load(file)  # noqa: S301  our own file, of this very run
+    @overload
+    def __getitem__(self, at: int) -> Any: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[Any]: ...
+    def __getitem__(self, at: int | slice) -> Any:
+        if isinstance(at, slice):
+            return [self[each] for each in range(*at.indices(len(self)))]
+        if self._file is None:
+            msg = "a spool that nothing was written to"
+            raise IndexError(msg)
+        self._file.seek(self._starts[at])
+        return pickle.load(self._file)  # noqa: S301  our own file, of this very run
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
         self._path.unlink(missing_ok=True)
 
 

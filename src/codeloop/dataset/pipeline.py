@@ -1,6 +1,7 @@
 """Runs rows through stages: many at once, in the order of the input, never all in memory."""
 
 import itertools
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -14,6 +15,7 @@ from codeloop.dataset.outputs import Outputs, Spool, name_of
 from codeloop.dataset.records import Malformed
 from codeloop.dataset.stages import (
     PASSING,
+    Chosen,
     Failed,
     FailureClass,
     Gone,
@@ -210,8 +212,11 @@ class Pipeline:
     ) -> Iterator[_Placed]:
         """Yield what a stage that needs all rows makes of them, placed anew; then all others."""
         tally = self.funnel[number]
-        taken = _Taken(stage, spool)
-        tally.taken = tally.fresh = sum(1 for _ in taken)
+        places, past = array("q"), array("q")
+        for place, row in enumerate(spool):
+            (places if takes(stage, row) else past).append(place)
+        taken = Chosen(spool, places)
+        tally.taken = tally.fresh = len(taken)
         tally.past = len(spool) - tally.taken
         place = -1
         for place, made in enumerate(stage.work(taken)):
@@ -221,19 +226,7 @@ class Pipeline:
             else:
                 tally.made += 1
                 yield _Placed(place, made)
-        others = (row for row in spool if not takes(stage, row))
-        yield from map(_Placed, itertools.count(place + 1), others)
-
-
-@dataclass(frozen=True, slots=True)
-class _Taken:
-    """The rows of a spool that a stage takes; can be gone through as often as it likes."""
-
-    stage: SetStage
-    spool: Spool
-
-    def __iter__(self) -> Iterator[Any]:
-        return (row for row in self.spool if takes(self.stage, row))
+        yield from map(_Placed, itertools.count(place + 1), Chosen(spool, past))
 
 
 def _going(done: _Done) -> tuple[Any, ...]:

@@ -2,10 +2,10 @@
 
 import itertools
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, Self, overload
 
 from codeloop.core.dialogue import Usage
 from codeloop.core.errors import (
@@ -151,17 +151,37 @@ class Stage:
 class SetStage:
     """A function of all rows, such as dedup: worked out anew each time, so it asks no model.
 
-    `work` is given the rows, which it may go through as often as it likes, and yields for each
-    that it is done with either a record that goes on or `Gone`. Its order must follow from the
-    rows alone.
+    `work` is given the rows, which it may go through as often as it likes, or look up by place:
+    they are read as they are asked for, so that it need not hold them. It yields for each that it
+    is done with either a record that goes on or `Gone`. Its order must follow from the rows alone.
     """
 
     name: str
     version: str
-    work: Callable[[Iterable[Any]], Iterator[Any]]
+    work: Callable[[Sequence[Any]], Iterator[Any]]
     made: type
     settings: Any = None
     selection: Selection | None = None
+
+
+class Chosen(Sequence[Any]):
+    """Some of other rows, by their places there: looked up as they are asked for."""
+
+    def __init__(self, rows: Sequence[Any], places: Sequence[int]) -> None:
+        self._rows = rows
+        self._places = places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, at: int) -> Any: ...
+    @overload
+    def __getitem__(self, at: slice) -> Self: ...
+    def __getitem__(self, at: int | slice) -> Any:
+        if isinstance(at, slice):
+            return type(self)(self._rows, self._places[at])
+        return self._rows[self._places[at]]
 
 
 def takes(stage: Stage | SetStage, row: Any) -> bool:

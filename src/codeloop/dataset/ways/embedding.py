@@ -2,6 +2,7 @@
 
 import re
 import zlib
+from array import array
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
@@ -53,17 +54,16 @@ class WordEmbedder:
         """Return (texts, dimensions); a text without words gets a vector of zeros."""
         if not texts:
             return np.zeros((0, self._dimensions), np.float32)
-        rows = [_counted(text) for text in texts]
-        weight = _rarity(rows)
+        counts = _Counts(texts)
+        weight = counts.rarity()
         dice = np.random.default_rng(_SEED)
-        drawn = np.sort(dice.permutation(len(rows))[: self._sample])
-        sample = _dense([rows[at] for at in drawn], weight)
-        directions = _directions(sample, self._dimensions, dice)
-        vectors = np.zeros((len(rows), self._dimensions), np.float32)
-        for start in range(0, len(rows), _BLOCK):
-            part = _dense(rows[start : start + _BLOCK], weight) @ directions
-            vectors[start : start + _BLOCK, : directions.shape[1]] = part
-        return unit(vectors)
+        drawn = np.sort(dice.permutation(len(texts))[: self._sample])
+        directions = _directions(counts.dense(drawn, weight), self._dimensions, dice)
+        vectors = np.zeros((len(texts), self._dimensions), np.float32)
+        for start in range(0, len(texts), _BLOCK):
+            block = np.arange(start, min(start + _BLOCK, len(texts)))
+            vectors[block, : directions.shape[1]] = counts.dense(block, weight) @ directions
+        return _made_unit(vectors)
 
 
 def unit(vectors: Sequence[Sequence[float]] | Vectors) -> Vectors:
@@ -72,15 +72,51 @@ def unit(vectors: Sequence[Sequence[float]] | Vectors) -> Vectors:
     Raises:
         ValueError: they are not of one length.
     """
-    array = np.asarray(vectors, np.float32)
-    if array.size == 0:
-        return array.reshape(len(array), -1) if len(array) else np.zeros((0, 0), np.float32)
-    lengths = np.linalg.norm(array, axis=1, keepdims=True)
-    ones: Vectors = np.divide(array, lengths, out=np.zeros_like(array), where=lengths > 0)
-    return ones
+    copy = np.array(vectors, np.float32)
+    if copy.size == 0:
+        return copy.reshape(len(copy), -1) if len(copy) else np.zeros((0, 0), np.float32)
+    return _made_unit(copy)
 
 
-def _counted(text: str) -> tuple[npt.NDArray[np.int32], Vectors]:
+def _made_unit(vectors: Vectors) -> Vectors:
+    """Return the vectors themselves, each divided by its length: large ones are not copied."""
+    lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))[:, None]
+    np.divide(vectors, lengths, out=vectors, where=lengths > 0)
+    return vectors
+
+
+class _Counts:
+    """Of each text the buckets of its words, and how strongly each counts, without gaps."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        buckets, strengths, ends = array("H"), array("f"), array("q", [0])
+        for text in texts:
+            found, strong = _counted(text)
+            buckets.frombytes(found.tobytes())
+            strengths.frombytes(strong.tobytes())
+            ends.append(len(buckets))
+        self._buckets = np.asarray(buckets)
+        self._strengths = np.asarray(strengths)
+        self._ends = np.asarray(ends)
+
+    def rarity(self) -> Vectors:
+        """Return the inverse document frequency of each bucket, smoothed."""
+        texts = np.zeros(BUCKETS, np.int64)
+        for at in range(len(self._ends) - 1):
+            texts[np.unique(self._buckets[self._ends[at] : self._ends[at + 1]])] += 1
+        return np.log(len(self._ends) / (1 + texts)).astype(np.float32)
+
+    def dense(self, places: npt.NDArray[np.int64], weight: Vectors) -> Vectors:
+        """Return texts as a matrix of texts by buckets, each row of length 1."""
+        matrix = np.zeros((len(places), BUCKETS), np.float32)
+        for at, place in enumerate(places):
+            mine = slice(self._ends[place], self._ends[place + 1])
+            np.add.at(matrix[at], self._buckets[mine], self._strengths[mine])
+        matrix *= weight
+        return _made_unit(matrix)
+
+
+def _counted(text: str) -> tuple[npt.NDArray[np.uint16], Vectors]:
     """Return the buckets of a text's words and pairs of words, and how strongly each counts.
 
     A bucket's sign comes from the hash too, so that two words in one bucket cancel out on average
@@ -92,23 +128,7 @@ def _counted(text: str) -> tuple[npt.NDArray[np.int32], Vectors]:
     hashes = np.fromiter((zlib.crc32(word.encode()) for word in counts), np.uint32, len(counts))
     strength = 1 + np.log(np.fromiter(counts.values(), np.float32, len(counts)))
     signs = np.where(hashes & 1, np.float32(1), np.float32(-1))
-    return (hashes >> 1).astype(np.int32) % BUCKETS, (strength * signs).astype(np.float32)
-
-
-def _rarity(rows: Sequence[tuple[npt.NDArray[np.int32], Vectors]]) -> Vectors:
-    """Return the inverse document frequency of each bucket, smoothed."""
-    texts = np.zeros(BUCKETS, np.int64)
-    for buckets, _ in rows:
-        texts[np.unique(buckets)] += 1
-    return np.log((1 + len(rows)) / (1 + texts)).astype(np.float32)
-
-
-def _dense(rows: Sequence[tuple[npt.NDArray[np.int32], Vectors]], weight: Vectors) -> Vectors:
-    """Return rows as a matrix of texts by buckets, each row of length 1."""
-    matrix = np.zeros((len(rows), BUCKETS), np.float32)
-    for at, (buckets, strengths) in enumerate(rows):
-        np.add.at(matrix[at], buckets, strengths)
-    return unit(matrix * weight)
+    return ((hashes >> 1) % BUCKETS).astype(np.uint16), (strength * signs).astype(np.float32)
 
 
 def _directions(sample: Vectors, dimensions: int, dice: np.random.Generator) -> Vectors:

@@ -1,15 +1,16 @@
 """The stages of the ways that start from queries."""
 
-from collections.abc import Iterable, Iterator
+from array import array
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from codeloop.core.protocols import Sampling
 from codeloop.dataset.failure import Failure
 from codeloop.dataset.means import Means, Surroundings
 from codeloop.dataset.records import Example, Query
-from codeloop.dataset.stages import Gone, Left, SetStage, Stage, StageKind, left_by
+from codeloop.dataset.stages import Chosen, Gone, Left, SetStage, Stage, StageKind, left_by
 from codeloop.dataset.ways.correction import CorrectionSettings, Wanted, correct, draw_wanted
-from codeloop.dataset.ways.embedding import DIMENSIONS, WordEmbedder, unit
+from codeloop.dataset.ways.embedding import DIMENSIONS, WordEmbedder
 from codeloop.dataset.ways.packing import NEIGHBOURS, SIZES, PackingSettings, packed, packs
 from codeloop.dataset.ways.simulation import Roles, SimulationSettings, simulate
 
@@ -54,22 +55,26 @@ def _packing(settings: Packing, surroundings: Surroundings) -> SetStage:
         settings.same_language,
     )
 
-    def work(rows: Iterable[Query]) -> Iterator[Example | Gone | None]:
-        queries = []
-        for query in rows:
+    def work(rows: Sequence[Query]) -> Iterator[Example | Gone]:
+        places, texts = array("q"), []
+        for place, query in enumerate(rows):
             if query.query and query.answer:
-                queries.append(query)
+                places.append(place)
+                texts.append(query.query)
             else:
                 yield Gone(query.id, "no_answer")
-        embedder = WordEmbedder(dimensions=settings.dimensions)
-        vectors = unit(embedder.embed([query.query for query in queries]))
-        places = {query.id: at for at, query in enumerate(queries)}
-        made: list[Example | Gone] = [Gone(query.id, "no_neighbour") for query in queries]
-        for pack in packs(queries, vectors, how):
-            for query in pack[1:]:
-                made[places[query.id]] = Gone(query.id, "packed", pack[0].id)
-            made[places[pack[0].id]] = packed(pack)
-        yield from made
+        queries = Chosen(rows, places)
+        vectors = WordEmbedder(dimensions=settings.dimensions).embed(texts)
+        del texts
+        pack_of = {at: pack for pack in packs(queries, vectors, how) for at in pack}
+        for at, query in enumerate(queries):
+            pack = pack_of.get(at, ())
+            if not pack:
+                yield Gone(query.id, "no_neighbour")
+            elif at == pack[0]:
+                yield packed([queries[each] for each in pack])
+            else:
+                yield Gone(query.id, "packed", queries[pack[0]].id)
 
     return SetStage("pack", "1", work, Example, settings=settings)
 

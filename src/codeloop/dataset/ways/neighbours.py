@@ -18,7 +18,7 @@ Search = Callable[[Vectors, int], tuple[Rows, Vectors]]
 
 _SPARE = 4  # candidates beyond what is asked for
 _UNIT_ROUNDOFF = 2.0**-24  # of float32
-_TILE = 4096  # rows that are compared with as many others at once
+_TILE = 2048  # rows that are compared with as many others at once
 _BLOCK = 1024  # rows whose candidates are compared exactly at once
 
 

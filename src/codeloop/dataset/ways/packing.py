@@ -45,11 +45,11 @@ def packs(
     settings: PackingSettings = PackingSettings(),
     *,
     follows_on: FollowsOn | None = None,
-) -> Iterator[tuple[Query, ...]]:
-    """Yield packs of similar queries, each query in one at most; `vectors` has a row of each.
+) -> Iterator[tuple[int, ...]]:
+    """Yield packs of similar queries, as places in `queries`, each query in one at most.
 
-    Queries come in their order; those without an answer are not used. `follows_on` says whether
-    the second of two queries is a natural follow-up of the first.
+    `vectors` has a row of each query. Queries come in their order; those without an answer are not
+    used. `follows_on` says whether the second of two queries is a natural follow-up of the first.
     """
     usable = [at for at, query in enumerate(queries) if query.query and query.answer]
     used: set[int] = set()
@@ -68,7 +68,7 @@ def packs(
                 pack.append(each)
         if len(pack) > 1:
             used.update(pack)
-            yield tuple(queries[each] for each in pack)
+            yield tuple(pack)
 
 
 def packed(pack: Sequence[Query]) -> Example:
@@ -117,7 +117,8 @@ def _near(
     for at in usable:
         groups.setdefault(queries[at].language if settings.same_language else "", []).append(at)
     for members in groups.values():
-        rows, similar = nearest(vectors[members], settings.neighbours)
+        mine = vectors if len(members) == len(vectors) else vectors[members]
+        rows, similar = nearest(mine, settings.neighbours)
         for at, row, cosines in zip(members, rows, similar, strict=True):
             pairs = zip(row, cosines, strict=True)
             yield at, [members[r] for r, c in pairs if r >= 0 and c >= settings.min_similarity]
