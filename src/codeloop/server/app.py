@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 from codeloop.core.execution import Isolation
 from codeloop.server.chats.routes import chat_routes
 from codeloop.server.chats.service import Chats
+from codeloop.server.counting import counting_routes
 from codeloop.server.endpoints import Asked, endpoint, refuse
 from codeloop.server.gate import PageGate
 from codeloop.server.openai.routes import openai_routes
@@ -79,9 +80,10 @@ def create_app(
         Route("/api/models", endpoint(tell_models)),
         *chat_routes(chats),
         *openai_routes(chats),
+        *counting_routes(chats),
         *more,
         Mount("/", StaticFiles(directory=STATIC, html=True)),
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: refuse})
     app.state.chats = chats
-    return PageGate(app, parts.store.users, hosts)
+    return PageGate(app, parts.store.users, hosts, parts.store.log)

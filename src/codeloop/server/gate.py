@@ -1,6 +1,6 @@
 """Who may speak to the page's server, and what browsers are told: before anything else is done."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -36,12 +36,19 @@ class PageGate:
 
     It goes by the names in `hosts`, and those of loopback, so that no web page whose name was made
     to point here gets in. A request of another origin is refused, whatever it asks. The user is
-    in `scope["state"]["user"]`.
+    in `scope["state"]["user"]`. `log` is told of logins: user, action, what came of it.
     """
 
-    def __init__(self, app: ASGIApp, users: Users, hosts: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        users: Users,
+        hosts: frozenset[str] = frozenset(),
+        log: Callable[[int | None, str, str], None] = lambda *_: None,
+    ) -> None:
         self._app = app
         self._users = users
+        self._log = log
         self._hosts = hosts | LOOPBACK
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -78,6 +85,7 @@ class PageGate:
         if not tokens:
             return None
         user = self._users.of_token(tokens[0])
+        self._log(user.id if user else None, "login", "ok" if user else "refused")
         if user is None:
             return _refusal(401, "this login is not valid (any more)")
         response = RedirectResponse("/", 303)

@@ -44,6 +44,7 @@ def carrying_routes(chats: Chats) -> list[BaseRoute]:
         if dialogue is None:
             raise RefusalError(409, "this chat is empty", "empty")
         files = _files(chats, chat) if form is NotebookForm.ARCHIVE else None
+        chats.parts.store.log(asked.user.id, "chat.export", chat.id, form.value)
         data = exported(dialogue, form, title=chat.title, files=files)
         ending = "jsonl" if form is NotebookForm.CODE_FEEDBACK else form.value
         name = f"{chat.title[:60] or 'chat'}.{ending}"

@@ -73,6 +73,7 @@ class _Acts:
             session.put_file(blobs.path(blob.hash), name)
         data_of = {"name": name, "blob": blob.hash, "bytes": blob.bytes}
         self._parts.journal.write(chat.id, "file.put", data_of)
+        self._parts.store.log(asked.user.id, "file.put", chat.id, name)
         self._tell(chat)
         return {"name": name, "bytes": blob.bytes}
 
@@ -105,6 +106,7 @@ class _Acts:
             for _ in session.run(removal(name)):
                 pass
         self._parts.journal.write(chat.id, "file.dropped", {"name": name})
+        self._parts.store.log(asked.user.id, "file.drop", chat.id, name)
         self._tell(chat)
         return Response(status_code=204)
 

@@ -71,6 +71,11 @@ class Rooms:
         self._live: dict[str, RoomSession] = {}
         self._users: dict[str, int] = {}
 
+    @property
+    def count(self) -> int:
+        """How many chats have a session."""
+        return len(self._live)
+
     def live(self, chat: str) -> RoomSession | None:
         """Return the session of a chat, if it has one."""
         return self._live.get(chat)

@@ -1,6 +1,7 @@
 """A chat's events as a stream that a browser reads: what is stored, then what comes."""
 
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncGenerator
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -12,11 +13,13 @@ from codeloop.server.refusals import RefusalError
 from codeloop.server.store.store import Store, StoredEvent
 
 HEARTBEAT_S = 15.0
+MOST_STREAMS = 256
 _BATCH = 500
 
 
 def events_endpoint(chats: Chats, store: Store, journal: Journal) -> Endpoint:
     """Return the endpoint of a chat's events: a stream, or with `wait=0` those that are there."""
+    streams: Counter[int] = Counter()  # of each user
 
     async def answer(request: Request) -> Response:
         chat = chats.find(request.state.user.id, request.path_params["chat"])
@@ -25,15 +28,33 @@ def events_endpoint(chats: Chats, store: Store, journal: Journal) -> Endpoint:
             return JSONResponse(
                 {"events": [_plain(each) for each in store.events(chat.id, after=after)]}
             )
+        if streams[chat.user] >= MOST_STREAMS:
+            raise RefusalError(429, f"a user may read {MOST_STREAMS} streams at once")
         stream = _stream(store, journal, chat.id, after)
         return StreamingResponse(
-            stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
+            _counted(stream, streams, chat.user),
+            media_type="text/event-stream",
+            headers={"X-Accel-Buffering": "no"},
         )
 
     return answer
 
 
-async def _stream(store: Store, journal: Journal, chat: str, after: int) -> AsyncIterator[str]:
+async def _counted(
+    stream: AsyncGenerator[str, None], streams: Counter[int], user: int
+) -> AsyncGenerator[str, None]:
+    streams[user] += 1
+    try:
+        async for text in stream:
+            yield text
+    finally:
+        streams[user] -= 1
+        await stream.aclose()
+
+
+async def _stream(
+    store: Store, journal: Journal, chat: str, after: int
+) -> AsyncGenerator[str, None]:
     with journal.listen(chat) as listener:
         yield ": codeloop\n\n"
         while True:
