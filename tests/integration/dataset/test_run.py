@@ -169,6 +169,26 @@ def test_an_interrupt_ends_a_run_and_loses_nothing(tmp_path: Path, endpoint: End
     assert endpoint.asked.total() == 2 * rows
 
 
+@pytest.mark.jail
+@pytest.mark.slow
+def test_a_second_interrupt_waits_for_no_call(tmp_path: Path) -> None:
+    endpoint = Endpoint(latency_s=25)
+    try:
+        config = prepared(tmp_path / "a", endpoint, rows=4)
+        with subprocess.Popen(
+            command(config, tmp_path / "out"), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        ) as running:
+            assert running.stderr is not None
+            asked_until(endpoint, 1, running)
+            running.send_signal(signal.SIGINT)
+            while b"ends it now" not in running.stderr.readline():
+                pass
+            running.send_signal(signal.SIGINT)
+            assert running.wait(timeout=20) == 130
+    finally:
+        endpoint.close()
+
+
 def test_a_key_that_is_not_known_names_the_nearest(tmp_path: Path, endpoint: Endpoint) -> None:
     config = prepared(tmp_path / "a", endpoint, rows=1)
     text = config.read_text(encoding="utf-8").replace("turns =", "turn =")

@@ -1,6 +1,7 @@
 """`codeloop dataset run`: make a dataset as a config says, from where it was stopped."""
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -124,10 +125,17 @@ def take(  # noqa: PLR0913  the flags of the verb
 
 @contextmanager
 def _stopped_by_interrupt(making: "Making") -> Iterator[None]:
-    """Let ^C end the run once the calls in flight are in the store; a second one ends it now."""
+    """Let ^C end the run once the calls in flight are in the store; a second one ends it now.
+
+    Nothing is tidied up then, as if the process had been killed: the threads that wait for a model
+    would have to be waited for, and the store is whole at any moment.
+    """
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        os._exit(128 + signal.SIGINT)
 
     def stop(number: int, _frame: FrameType | None) -> None:
-        signal.signal(number, signal.default_int_handler)
+        signal.signal(number, end)
         making.surroundings.purse.stop()
         print("codeloop: ends with the calls in flight; ^C ends it now", file=sys.stderr)
         raise KeyboardInterrupt
