@@ -21,6 +21,9 @@ from codeloop.server.counting import counting_routes
 from codeloop.server.endpoints import Asked, endpoint, refuse
 from codeloop.server.gate import PageGate
 from codeloop.server.openai.routes import openai_routes
+from codeloop.server.openapi import openapi
+from codeloop.server.rating.compares import compare_routes
+from codeloop.server.rating.routes import data_routes
 
 STATIC = Path(__file__).parent / "static"
 
@@ -78,9 +81,12 @@ def create_app(
         Route("/readyz", tell_health),
         Route("/api/state", endpoint(tell_state)),
         Route("/api/models", endpoint(tell_models)),
+        Route("/api/openapi.json", endpoint(lambda _: openapi())),
         *chat_routes(chats),
         *openai_routes(chats),
         *counting_routes(chats),
+        *compare_routes(chats),
+        *data_routes(chats),
         *more,
         Mount("/", StaticFiles(directory=STATIC, html=True)),
     ]

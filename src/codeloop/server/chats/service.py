@@ -75,7 +75,7 @@ class Chats:
             "id": chat.id,
             "title": chat.title,
             "model": chat.shown_model,
-            "settings": chat.settings,
+            "settings": {key: each for key, each in chat.settings.items() if key != "alias"},
             "created_at": chat.created_at,
             "changed_at": chat.changed_at,
             "last_seq": chat.last_seq,
@@ -265,7 +265,8 @@ class Chats:
         """Return how a loop is to go, by the chat's settings and what is asked of it."""
         if mode not in MODES:
             raise RefusalError(400, f"mode is one of {', '.join(sorted(MODES))}")
-        order = replace(self.parts.order, mode=mode)
+        alias = str(chat.settings.get("alias", ""))
+        order = replace(self.parts.order, mode=mode, alias=alias)
         turns = turns or chat.settings.get("turns") or order.limits.turns
         return replace(order, limits=replace(order.limits, turns=turns))
 

@@ -27,6 +27,7 @@ class Teller:
 
     def __init__(self, pace: Pace, keep: Keep, story: Story) -> None:
         self.pace = pace
+        self.alias = ""  # told in place of a model's name
         self._keep = keep
         self._turns, self._cells, self._runs = story.turns, len(story.cells), story.runs
         self._number = 0  # of the turn in this loop
@@ -164,7 +165,7 @@ class Teller:
         data: dict[str, Any] = {"turn": self._turn, "reply": reply, "finish": finish}
         data |= {
             "usage": usage,
-            "model": model,
+            "model": self.alias or model,
             "seconds": round(time.monotonic() - self._began, 4),
         }
         first = self._first_token_s

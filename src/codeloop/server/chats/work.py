@@ -33,6 +33,7 @@ class LoopOrder:
     mode: str = "auto"
     limits: Limits = Limits()
     sampling: Sampling = Sampling()
+    alias: str = ""  # told in place of the model's name
     explain: bool = True  # show the model what code printed that ran well
 
 
@@ -91,9 +92,11 @@ def run_loop(work: Work, model: Model, story: Story, teller: Teller, order: Loop
     """Let the loop answer, and tell of it; that it ended is told in any case."""
     assert story.dialogue is not None  # noqa: S101  a loop begins with a message
     limits, because = order.limits, order.because
+    name = order.alias or model.name
     stoppable = work.model = StoppableModel(
-        model, lambda: teller.begin_turn(model.name, of=limits.turns, because=because)
+        model, lambda: teller.begin_turn(name, of=limits.turns, because=because)
     )
+    teller.alias = order.alias
     session = LazySession(
         work.session,
         lambda: _reopened(work),

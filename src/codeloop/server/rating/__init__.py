@@ -1,0 +1,1 @@
+"""What people prefer: models side by side, ranks from votes, rated chats as training data."""
