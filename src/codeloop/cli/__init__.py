@@ -15,6 +15,7 @@ from codeloop.cli import (
     eval,  # noqa: A004  a command's name
     exec,  # noqa: A004  a command's name
     judge,
+    mcp,
     model,
     run,
     sandbox,
@@ -49,7 +50,20 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (run, chat, serve, exec, judge, eval, dataset, convert, model, sandbox, doctor):
+    for module in (
+        run,
+        chat,
+        serve,
+        exec,
+        judge,
+        eval,
+        dataset,
+        convert,
+        mcp,
+        model,
+        sandbox,
+        doctor,
+    ):
         module.add_parser(commands)
     return parser
 

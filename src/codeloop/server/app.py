@@ -20,7 +20,10 @@ from codeloop.server.chats.service import Chats
 from codeloop.server.counting import counting_routes
 from codeloop.server.endpoints import Asked, endpoint, refuse
 from codeloop.server.gate import PageGate
+from codeloop.server.mcp.routes import mcp_routes
+from codeloop.server.openai.containers import Containers
 from codeloop.server.openai.routes import openai_routes
+from codeloop.server.openai.shelf import Shelf
 from codeloop.server.openapi import openapi
 from codeloop.server.rating.compares import compare_routes
 from codeloop.server.rating.routes import data_routes
@@ -48,6 +51,8 @@ def create_app(
     `more` are routes of other forms, behind the same gate.
     """
     parts = chats.parts
+    shelf = Shelf(parts.store)
+    containers = Containers(chats, shelf)
 
     def tell_state(asked: Asked) -> Any:
         limits = parts.order.limits
@@ -83,7 +88,8 @@ def create_app(
         Route("/api/models", endpoint(tell_models)),
         Route("/api/openapi.json", endpoint(lambda _: openapi())),
         *chat_routes(chats),
-        *openai_routes(chats),
+        *openai_routes(chats, shelf, containers),
+        *mcp_routes(chats, containers, facts.isolation),
         *counting_routes(chats),
         *compare_routes(chats),
         *data_routes(chats),

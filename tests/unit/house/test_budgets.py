@@ -24,7 +24,7 @@ def test_a_folder_has_at_most_20_files_a_part_60_and_the_package_420() -> None:
     assert not over(Counter(name(path.parent) for path in SOURCES), 20)
     parts = Counter(path.relative_to(PACKAGE).parts[0] for path in SOURCES)
     assert parts.pop("dataset") <= 80  # decision 7
-    assert parts.pop("server") <= 80  # decision 11
+    assert parts.pop("server") <= 80  # decision 13
     assert not over(parts, 60)
     assert len(SOURCES) <= 420
 

@@ -36,7 +36,7 @@ class Containers:
         self._chats = chats
         self._parts = chats.parts
         self._shelf = shelf
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self._used: set[str] = set()
 
     def create(self, user: int, *, name: str, memory_limit: str | None = None) -> Chat:
@@ -58,22 +58,23 @@ class Containers:
             self._parts.store.delete_chat(container)
 
     @contextmanager
-    def using(self, container: Chat) -> Iterator[None]:
-        """Have a container for oneself within the block.
+    def using(self, container: Chat, *, wait_s: float = 0.0) -> Iterator[None]:
+        """Have a container for oneself within the block; wait so long for who has it.
 
         Raises:
             RefusalError: something uses it.
         """
-        with self._lock:
-            if container.id in self._used:
+        with self._changed:
+            if not self._changed.wait_for(lambda: container.id not in self._used, wait_s):
                 msg = f"something runs in {name_of(container)}"
                 raise RefusalError(409, msg, "container_busy")
             self._used.add(container.id)
         try:
             yield
         finally:
-            with self._lock:
+            with self._changed:
                 self._used.discard(container.id)
+                self._changed.notify_all()
 
     def session(self, container: Chat) -> RoomSession:
         """Return a container's session; one that is gone is built anew: its files, then its cells.
@@ -165,6 +166,16 @@ class Containers:
         """Build a container's session anew."""
         self._parts.rooms.drop(container.id)
         self.session(container)
+
+    def reset(self, container: Chat) -> None:
+        """Throw away what a container's code has made; files that were put there stay.
+
+        Raises:
+            RefusalError: something runs there.
+        """
+        with self.using(container):
+            self._parts.rooms.drop(container.id)
+            self._parts.journal.write(container.id, "sandbox.restarted", {})
 
     def interrupt(self, container: Chat) -> None:
         """Interrupt the run in progress, if there is one."""

@@ -257,7 +257,8 @@ def shown(response: Said, include: Sequence[str]) -> Said:
 
 def _tool_of(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return the tool that is wanted: the code interpreter, or none."""
-    tools = body.get("tools") or []
+    tools = body.get("tools")
+    tools = [] if tools is None else tools
     if not isinstance(tools, list) or not all(isinstance(each, dict) for each in tools):
         raise RefusalError(400, "tools: a list of objects is wanted")
     others = [str(each.get("type")) for each in tools if each.get("type") != _TOOL]

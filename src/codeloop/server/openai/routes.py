@@ -22,10 +22,8 @@ _STREAM = "text/event-stream"
 _UNBUFFERED = {"X-Accel-Buffering": "no"}
 
 
-def openai_routes(chats: Chats) -> list[BaseRoute]:
+def openai_routes(chats: Chats, shelf: Shelf, containers: Containers) -> list[BaseRoute]:
     """Return the routes of OpenAI's forms."""
-    shelf = Shelf(chats.parts.store)
-    containers = Containers(chats, shelf)
     responses = _Responses(Responses(chats, shelf, containers))
     one = "/v1/responses/{response}"
     return [
