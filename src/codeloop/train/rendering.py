@@ -73,7 +73,8 @@ def marked(messages: Iterable[TrainMessage]) -> list[dict[str, Any]]:
 def from_dialogue(dialogue: Dialogue, *, planted: bool = False, problem_id: str = "") -> Sample:
     """Return a dialogue as a row; with `planted`, each code but the last is known to be faulty."""
     ends = [_end(dialogue, at, planted=planted) for at in range(len(dialogue.turns))]
-    return Sample(dialogue.id, _told_apart(render(dialogue), ends), problem_id)
+    coded = [bool(turn.cells) or _has_code(turn.reply) for turn in dialogue.turns]
+    return Sample(dialogue.id, _told_apart(render(dialogue), ends, coded), problem_id)
 
 
 def from_row(row: dict[str, Any], where: str) -> Sample:
@@ -98,7 +99,8 @@ def from_row(row: dict[str, Any], where: str) -> Sample:
             Message(Role.USER, str(row["query"])),
             Message(Role.ASSISTANT, str(row["answer"])),
         ]
-        return Sample(str(row.get("id") or where), _told_apart(spoken, [End.UNKNOWN]))
+        coded = [_has_code(spoken[-1].content)]
+        return Sample(str(row.get("id") or where), _told_apart(spoken, [End.UNKNOWN], coded))
     msg = "has no dialogue, no messages, and no query with an answer"
     raise ValueError(msg)
 
@@ -134,29 +136,30 @@ def _end(dialogue: Dialogue, at: int, *, planted: bool) -> End:
     return End.WELL if turn.ran else End.UNKNOWN
 
 
-def _told_apart(messages: Sequence[Message], ends: Sequence[End]) -> tuple[TrainMessage, ...]:
-    """Return messages with their kinds; `ends` are those of the replies, in order.
+def _told_apart(
+    messages: Sequence[Message], ends: Sequence[End], coded: Sequence[bool]
+) -> tuple[TrainMessage, ...]:
+    """Return messages with their kinds; how the replies' code ended, and whether they have any.
 
     A reply with code mends if the code before it is known to have failed.
     """
     found, after_failure = [], False
-    left = iter(ends)
+    left = zip(ends, coded, strict=True)
     for each in messages:
         if each.role is not Role.ASSISTANT:
             found.append(TrainMessage(each.role, each.content))
             continue
-        end = next(left)
-        kind = _kind(each.content, after_failure=after_failure)
-        found.append(TrainMessage(each.role, each.content, learned=True, kind=kind, end=end))
-        if kind is not Kind.PROSE:
+        end, has_code = next(left)
+        kind = Kind.PROSE
+        if has_code:
+            kind = Kind.REPAIR if after_failure else Kind.CODE
             after_failure = end is End.FAILED
+        found.append(TrainMessage(each.role, each.content, learned=True, kind=kind, end=end))
     return tuple(found)
 
 
-def _kind(reply: str, *, after_failure: bool) -> Kind:
-    if not find_blocks(reply):
-        return Kind.PROSE
-    return Kind.REPAIR if after_failure else Kind.CODE
+def _has_code(reply: str) -> bool:
+    return ("```" in reply or "~~~" in reply) and bool(find_blocks(reply))
 
 
 def _from_messages(row: dict[str, Any], where: str) -> Sample:
@@ -177,7 +180,8 @@ def _from_messages(row: dict[str, Any], where: str) -> Sample:
             continue
         messages.append(message)
         wanted.append(entry.get("train") is not False)
-    told = _told_apart(messages, ends)
+    coded = [_has_code(each.content) for each in messages if each.role is Role.ASSISTANT]
+    told = _told_apart(messages, ends, coded)
     kept = [
         replace(each, learned=each.learned and want)
         for each, want in zip(told, wanted, strict=True)

@@ -21,6 +21,7 @@ from codeloop.train.checking.report import Report, check, epoch
 from codeloop.train.config import DataSettings, Mask, Split, TrainConfig
 from codeloop.train.facts import Fault
 from codeloop.train.rendering import from_dialogue
+from codeloop.train.sets import token_set
 from codeloop.train.shaping import Shaping
 from codeloop.train.templates import Template, training_template
 from codeloop.train.tokens import tokenised
@@ -246,6 +247,18 @@ def test_a_mix_takes_good_rows_alone(tmp_path: Path) -> None:
     assert {row for file, row in order if file == 1} == {0, 2}
     assert len(order) == 9
     assert report.epoch_tokens == sum(each.epoch_tokens for each in report.shares[:2])
+
+
+def test_an_epoch_is_mapped_from_the_shards_row_by_row(tmp_path: Path) -> None:
+    write(tmp_path / "a.jsonl", [said(f"Add {at}.", CODE) for at in range(SHARD_ROWS + 3)])
+    write(tmp_path / "b.jsonl", ["{broken", GOOD])
+    data = (DataSettings("a.jsonl", weight=0.5), DataSettings("b.jsonl", weight=2.0))
+    config = TrainConfig("m", data, path=tmp_path / "c.yaml")
+    files = check(config, shaped(), tmp_path / "cache", workers=1).files
+    rows = [[row for shard in each.shards for row in rows_of(shard)] for each in files]
+    wanted = [rows[file][row].columns() for file, row in epoch(files, seed=3)]
+    assert token_set(files, seed=3).to_list() == wanted
+    assert len(wanted) == 502 + 2
 
 
 def test_the_page_shows_each_kind_and_lets_no_text_be_a_tag(tmp_path: Path) -> None:
