@@ -7,8 +7,10 @@ tokens they become, so that a row which is added makes one shard anew.
 import json
 import multiprocessing
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -27,6 +29,7 @@ SHARD_ROWS = 1000
 _ALONE = 3  # so few shards are made by this process, since others take seconds to start
 
 Line = tuple[int, bytes]
+_Task = tuple[str, list[Line]]  # a shard to be made: its name and lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +53,68 @@ def shards(
     Raises:
         DataError: the file cannot be read, or the cache cannot be written.
     """
-    key = shaping.key
-    found: dict[int, Shard] = {}
-    missing: list[tuple[int, str, list[Line]]] = []
-    for at, lines in enumerate(_chunks(path)):
-        name = digest(b"\0".join([key.encode(), *(line for _, line in lines)]))
-        shard = _stored(folder, name, lines)
-        if shard is None:
-            missing.append((at, name, lines))
-        else:
-            found[at] = shard
-            see(len(lines))
-    for at, shard in _made(missing, shaping, folder, workers):
-        found[at] = shard
-        see(len(shard.facts))
-    return [found[at] for at in sorted(found)]
+    made: list[Shard] = []
+    with ExitStack() as stack:
+        work = _Work(shaping, folder, workers, stack)
+        for lines in _chunks(path):
+            for shard in work.take(lines):
+                made.append(shard)
+                see(len(shard.facts))
+        for shard in work.rest():
+            made.append(shard)
+            see(len(shard.facts))
+    return made
+
+
+class _Work:
+    """Makes shards in the order in which lines come, in other processes if there are many.
+
+    No more lines are held than those that are being worked on.
+    """
+
+    def __init__(self, shaping: Shaping, folder: Path, workers: int, stack: ExitStack) -> None:
+        self._shaping = shaping
+        self._key = shaping.key.encode()
+        self._folder = folder
+        self._workers = workers
+        self._stack = stack
+        self._pool: ProcessPoolExecutor | None = None
+        self._waiting: deque[Shard | Future[Shard] | _Task] = deque()
+
+    def take(self, lines: list[Line]) -> Iterator[Shard]:
+        """Take the lines of a shard; yield those shards that are due."""
+        name = digest(b"\0".join([self._key, *(line for _, line in lines)]))
+        shard = _stored(self._folder, name, lines)
+        self._waiting.append(shard or (name, lines))
+        tasks = sum(isinstance(each, tuple) for each in self._waiting)
+        if self._workers > 1 and (self._pool is not None or tasks > _ALONE):
+            self._send()
+        while self._waiting and len(self._waiting) > _ALONE + 2 * self._workers:
+            yield self._due()
+
+    def rest(self) -> Iterator[Shard]:
+        """Yield the shards that are left."""
+        while self._waiting:
+            yield self._due()
+
+    def _send(self) -> None:
+        """Give what waits to other processes, which are started if there are none."""
+        if self._pool is None:
+            spawn = multiprocessing.get_context("spawn")  # tokenizers' threads survive no fork
+            given = (self._shaping, self._folder)
+            self._pool = self._stack.enter_context(
+                ProcessPoolExecutor(self._workers, spawn, _begin, given)
+            )
+        pool = self._pool
+        self._waiting = deque(
+            pool.submit(_make, *each) if isinstance(each, tuple) else each for each in self._waiting
+        )
+
+    def _due(self) -> Shard:
+        first = self._waiting.popleft()
+        if isinstance(first, tuple):
+            return make(self._shaping, self._folder, *first)
+        return first.result() if isinstance(first, Future) else first
 
 
 def rows_of(shard: Shard) -> Iterator[TokenRow]:
@@ -99,19 +149,6 @@ def _stored(folder: Path, name: str, lines: list[Line]) -> Shard | None:
     if not arrow.exists() or len(facts) != len(lines):
         return None
     return Shard(arrow, _numbered(facts, lines))
-
-
-def _made(
-    missing: list[tuple[int, str, list[Line]]], shaping: Shaping, folder: Path, workers: int
-) -> Iterator[tuple[int, Shard]]:
-    if len(missing) <= _ALONE or workers < 2:  # noqa: PLR2004  one is no more than this process
-        for at, name, lines in missing:
-            yield at, make(shaping, folder, name, lines)
-        return
-    spawn = multiprocessing.get_context("spawn")  # threads of tokenizers do not survive a fork
-    with ProcessPoolExecutor(workers, spawn, _begin, (shaping, folder)) as pool:
-        shards = pool.map(_make, [name for _, name, _ in missing], [each for _, _, each in missing])
-        yield from zip([at for at, _, _ in missing], shards, strict=True)
 
 
 class _Worker:
