@@ -4,6 +4,7 @@ The engine comes as an HTTP server only where it counts tokens exactly and gives
 half-way; a socket in a folder of ours keeps it from opening a port.
 """
 
+import math
 import os
 import secrets
 import shutil
@@ -46,6 +47,7 @@ class LocalSettings:
     parallel: int = 1
     threads: int | None = None  # None: the cores that this process may use
     batch_tokens: int = 128
+    adapter: Path | None = None  # a GGUF file of LoRA weights, put on the model's own
 
 
 class LocalModel:
@@ -85,7 +87,10 @@ class LocalModel:
         self._client = OpenAIModel(
             name or path.stem, Endpoint(address, api_key=key), patience=patience
         )
-        self._finish = weakref.finalize(self, _shut, self._client, self._engine, folder)
+        self._own = OpenAIModel(path.stem, Endpoint(address, path="", api_key=key))
+        self._finish = weakref.finalize(
+            self, _shut, (self._client, self._own), self._engine, folder
+        )
 
     @property
     def name(self) -> str:
@@ -109,6 +114,23 @@ class LocalModel:
         timeout_s: float | None = None,
     ) -> Generator[str | Reply, None, None]:
         return self._client.stream(messages, sampling, timeout_s=timeout_s)
+
+    def tokens(self, text: str) -> list[int]:
+        """Return the ids of the tokens of a text, in which no token of control is meant."""
+        body = {"content": text, "add_special": False, "parse_special": False}
+        answer = self._own.fetch("/tokenize", body, timeout_s=COUNT_S)
+        return [int(each) for each in answer["tokens"]]
+
+    def next_logprobs(self, tokens: Sequence[int], *, vocabulary: int) -> list[float]:
+        """Return the natural log probability of each token of the vocabulary as the next one."""
+        # none are told of an end or of half a character: an `a` is written whatever they are
+        written = self.tokens("a")[0]
+        body = {"prompt": list(tokens), "n_predict": 1, "n_probs": vocabulary}
+        body |= {"logit_bias": [[written, 1000.0]], "temperature": 0.0}
+        answer = self._own.fetch("/completion", body, timeout_s=COUNT_S)
+        (told,) = answer["completion_probabilities"]
+        known = {int(row["id"]): float(row["logprob"]) for row in told["top_logprobs"]}
+        return [known.get(at, -math.inf) for at in range(vocabulary)]
 
     def close(self) -> None:
         """Stop what is under way and give the memory back."""
@@ -153,7 +175,9 @@ def _params(engine: Any, path: Path, header: Header, settings: LocalSettings) ->
     params.endpoint_slots = False
     params.endpoint_metrics = True
     params.verbosity = SILENT
-    # the place for LoRA adapters: params.lora_adapters, and "lora" in each request
+    if settings.adapter is not None:
+        read_header(settings.adapter)
+        params.lora_adapters = [engine.CommonAdapterLoraInfo(str(settings.adapter), 1.0)]
     return params
 
 
@@ -178,7 +202,8 @@ def _socket_folder() -> Path:
     raise ConfigError(msg)
 
 
-def _shut(client: OpenAIModel, engine: list[Any], folder: Path) -> None:
-    client.close()  # first: the engine waits for connections that are open
+def _shut(clients: tuple[OpenAIModel, ...], engine: list[Any], folder: Path) -> None:
+    for client in clients:
+        client.close()  # first: the engine waits for connections that are open
     engine.clear()
     shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,100 @@
+"""A model to train from: its weights and its tokenizer, from a GGUF file, a folder, or a hub."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from gguf import GGUFReader
+from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+from codeloop.core.errors import ConfigError, DataError
+from codeloop.train.vocabulary import knows, read_tokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a model comes from: `path` is a GGUF file or a folder; without one `name` is a hub's.
+
+    A hub is asked only if `online`.
+    """
+
+    name: str
+    path: Path | None = None
+    online: bool = False
+
+    @property
+    def gguf(self) -> Path | None:
+        """The GGUF file, if it is one."""
+        return self.path if self.path is not None and self.path.is_file() else None
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A loaded model with its tokenizer, whose chat template is the one for inference."""
+
+    origin: Origin
+    model: Any
+    tokenizer: Any
+
+
+def load_base(origin: Origin, *, dtype: torch.dtype = torch.float32) -> Base:
+    """Load weights and tokenizer; quantised weights become plain ones, which can be saved.
+
+    Raises:
+        ConfigError: there is no such model, or it would have to be fetched.
+        DataError: the files are not what they should be.
+    """
+    tokenizer = load_tokenizer(origin)
+    try:
+        if origin.gguf is None:
+            model = AutoModelForCausalLM.from_pretrained(
+                str(origin.path or origin.name), dtype=dtype, local_files_only=not origin.online
+            )
+        else:
+            model = AutoModelForCausalLM.from_pretrained(
+                str(origin.gguf.parent),
+                gguf_file=origin.gguf.name,
+                quantization_config=GgufConfig(dequantize=True),
+                dtype=dtype,
+            )
+    except (OSError, ValueError) as error:
+        raise _not_loaded(origin, error) from error
+    return Base(origin, model, tokenizer)
+
+
+def load_tokenizer(origin: Origin) -> Any:
+    """Load the tokenizer alone: no weights.
+
+    Raises:
+        ConfigError: there is no such model, or it would have to be fetched.
+        DataError: it has no chat template, or the files are not what they should be.
+    """
+    try:
+        tokenizer = _tokenizer(origin)
+    except (OSError, ValueError, KeyError) as error:
+        raise _not_loaded(origin, error) from error
+    if not tokenizer.chat_template:
+        msg = f"{origin.name}: it has no chat template, so nobody can say how it is spoken to"
+        raise DataError(msg)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def _tokenizer(origin: Origin) -> Any:
+    if origin.gguf is None:
+        where = str(origin.path or origin.name)
+        return AutoTokenizer.from_pretrained(where, local_files_only=not origin.online)
+    reader = GGUFReader(origin.gguf)
+    if knows(reader):
+        return read_tokenizer(reader)
+    return AutoTokenizer.from_pretrained(str(origin.gguf.parent), gguf_file=origin.gguf.name)
+
+
+def _not_loaded(origin: Origin, error: Exception) -> ConfigError | DataError:
+    first = str(error).strip().partition("\n")[0]
+    if origin.path is None and not origin.online:
+        msg = f"{origin.name} is not here; --online fetches it from the hub ({first})"
+        return ConfigError(msg)
+    return DataError(f"{origin.path or origin.name}: cannot be loaded ({first})")
