@@ -20,6 +20,7 @@ from codeloop.cli import (
     run,
     sandbox,
     serve,
+    train,
 )
 from codeloop.core.errors import CodeloopError, ConfigError, DataError
 
@@ -58,6 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
         judge,
         eval,
         dataset,
+        train,
         convert,
         mcp,
         model,

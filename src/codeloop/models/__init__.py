@@ -11,7 +11,8 @@ from codeloop.core.errors import ConfigError
 from codeloop.core.protocols import Model
 
 KINDS = (
-    "a model of the catalogue (see `codeloop model list`), the path of a .gguf file, "
+    "a model of the catalogue (see `codeloop model list`), the path of a .gguf file, the folder "
+    "of a run of `codeloop train`, "
     "any name together with a base URL, scripted:FILE, replay:FILE, or record:FILE:NAME"
 )
 
@@ -40,6 +41,7 @@ def connect(
 
     `name` is one of:
     a model of the catalogue that was pulled, or the path of a .gguf file, run in this process;
+    the folder of a run of `codeloop train`, as well;
     any name together with `base_url`, at an OpenAI-compatible endpoint;
     `scripted:FILE`, replies from a JSON list or from JSON lines;
     `record:FILE:NAME`, any of these, its calls written to a file;
@@ -121,9 +123,16 @@ def _endpoint(
 def _local(name: str, context_tokens: int | None, parallel: int) -> Model:
     from codeloop.models.local import CONTEXT_TOKENS, LocalModel, LocalSettings  # noqa: PLC0415
 
-    path = _gguf(name)
-    called = path.stem if name.endswith(".gguf") else name
-    settings = LocalSettings(context_tokens or CONTEXT_TOKENS, parallel)
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        from codeloop.models.trained import trained_files  # noqa: PLC0415
+
+        files = trained_files(folder)
+        path, adapter, called = files.model, files.adapter, folder.resolve().name
+    else:
+        path, adapter = _gguf(name), None
+        called = path.stem if name.endswith(".gguf") else name
+    settings = LocalSettings(context_tokens or CONTEXT_TOKENS, parallel, adapter=adapter)
     return LocalModel(path, name=called, settings=settings)
 
 

@@ -16,10 +16,10 @@ from codeloop.core.errors import DataError
 from codeloop.models.catalogue import entry
 from codeloop.models.local import LocalModel, LocalSettings
 from codeloop.models.pull import pull
-from codeloop.train.bases import Origin, load_base, load_tokenizer
 from codeloop.train.export.adapter import write_adapter
 from codeloop.train.export.fidelity import Fidelity, compare
 from codeloop.train.export.merged import Precision, write_merged
+from codeloop.train.loading import Origin, load_model, load_tokenizer
 from codeloop.train.vocabulary import PRE_TOKENIZERS
 
 pytestmark = [
@@ -38,7 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def gguf(folder: Path) -> Path:
-    base = load_base(Origin("tiny", folder))
+    base = load_model(Origin("tiny", folder))
     path = folder / "tiny-f16.gguf"
     write_merged(path, base.model, base.tokenizer, base.origin, precision=Precision.F16, name="t")
     return path
@@ -89,10 +89,10 @@ def test_another_model_is_told_from_the_one_that_was_trained(
 def test_a_gguf_file_that_was_loaded_can_be_saved_and_is_the_template_of_the_next(
     folder: Path, gguf: Path, tmp_path: Path, serve: Callable[..., LocalModel]
 ) -> None:
-    base = load_base(Origin("tiny", gguf))
+    base = load_model(Origin("tiny", gguf))
     base.model.save_pretrained(tmp_path / "saved")  # quantised weights would refuse
     again = AutoModelForCausalLM.from_pretrained(tmp_path / "saved")
-    first = load_base(Origin("tiny", folder)).model.state_dict()
+    first = load_model(Origin("tiny", folder)).model.state_dict()
     for name, values in again.state_dict().items():
         assert torch.allclose(values, first[name], atol=1e-3), name
     path = tmp_path / "again.gguf"
@@ -111,7 +111,7 @@ def test_a_gguf_file_that_was_loaded_can_be_saved_and_is_the_template_of_the_nex
 def test_eight_bits_say_nearly_the_same(
     folder: Path, tmp_path: Path, serve: Callable[..., LocalModel]
 ) -> None:
-    base = load_base(Origin("tiny", folder))
+    base = load_model(Origin("tiny", folder))
     path = tmp_path / "q8.gguf"
     write_merged(path, base.model, base.tokenizer, base.origin, precision=Precision.Q8_0, name="q")
     assert path.stat().st_size < 0.8 * (folder / "model.safetensors").stat().st_size
@@ -122,7 +122,7 @@ def test_eight_bits_say_nearly_the_same(
 def test_an_adapter_on_the_base_says_what_the_merged_model_says(
     rslora: bool, folder: Path, gguf: Path, tmp_path: Path, serve: Callable[..., LocalModel]
 ) -> None:
-    base = load_base(Origin("tiny", folder))
+    base = load_model(Origin("tiny", folder))
     settings = LoraConfig(
         r=4, lora_alpha=8, target_modules="all-linear", use_rslora=rslora, task_type="CAUSAL_LM"
     )
@@ -145,7 +145,7 @@ def test_an_adapter_on_the_base_says_what_the_merged_model_says(
 
 
 def test_what_is_no_plain_adapter_is_refused(folder: Path, tmp_path: Path) -> None:
-    base = load_base(Origin("tiny", folder))
+    base = load_model(Origin("tiny", folder))
     settings = LoraConfig(r=4, target_modules=["q_proj"], use_dora=True, task_type="CAUSAL_LM")
     get_peft_model(base.model, settings).save_pretrained(tmp_path)
     with pytest.raises(DataError, match="no plain LoRA weight"):

@@ -17,8 +17,8 @@ from gguf import (
 )
 
 from codeloop.core.errors import DataError
-from codeloop.train.bases import Origin
 from codeloop.train.export.tensors import Array, architecture, tensors
+from codeloop.train.loading import Origin
 from codeloop.train.vocabulary import vocabulary_fields
 
 _BLOCK = 32  # values of a row that share a scale in Q8_0

@@ -6,9 +6,11 @@ from typing import Any
 
 import torch
 from gguf import GGUFReader
+from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
 from codeloop.core.errors import ConfigError, DataError
+from codeloop.train.runs import Facts
 from codeloop.train.vocabulary import knows, read_tokenizer
 
 
@@ -30,7 +32,7 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class Base:
+class Loaded:
     """A loaded model with its tokenizer, whose chat template is the one for inference."""
 
     origin: Origin
@@ -38,7 +40,7 @@ class Base:
     tokenizer: Any
 
 
-def load_base(origin: Origin, *, dtype: torch.dtype = torch.float32) -> Base:
+def load_model(origin: Origin, *, dtype: torch.dtype = torch.float32) -> Loaded:
     """Load weights and tokenizer; quantised weights become plain ones, which can be saved.
 
     Raises:
@@ -60,7 +62,7 @@ def load_base(origin: Origin, *, dtype: torch.dtype = torch.float32) -> Base:
             )
     except (OSError, ValueError) as error:
         raise _not_loaded(origin, error) from error
-    return Base(origin, model, tokenizer)
+    return Loaded(origin, model, tokenizer)
 
 
 def load_tokenizer(origin: Origin) -> Any:
@@ -98,3 +100,23 @@ def _not_loaded(origin: Origin, error: Exception) -> ConfigError | DataError:
         msg = f"{origin.name} is not here; --online fetches it from the hub ({first})"
         return ConfigError(msg)
     return DataError(f"{origin.path or origin.name}: cannot be loaded ({first})")
+
+
+def load_trained(facts: Facts, folder: Path, *, online: bool = False) -> Loaded:
+    """Load what a run trained; its origin is that of the run, so that it can be a template.
+
+    Raises:
+        ConfigError: the base is not here, or the run did not come to its end.
+        DataError: the files are not what they should be.
+    """
+    if not folder.is_dir():
+        msg = f"{folder.parent}: the run did not come to its end; start it again and it goes on"
+        raise ConfigError(msg)
+    path = Path(facts.base_path) if facts.base_path else None
+    origin = Origin(facts.base, path, online)
+    if not facts.adapter:
+        trained = load_model(Origin(folder.name, folder))
+        return Loaded(origin, trained.model, trained.tokenizer)
+    loaded = load_model(origin)
+    tokenizer = load_tokenizer(Origin(folder.name, folder))
+    return Loaded(origin, PeftModel.from_pretrained(loaded.model, str(folder)), tokenizer)

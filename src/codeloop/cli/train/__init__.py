@@ -1,0 +1,18 @@
+"""`codeloop train VERB`: make a model better at its dialogues, and see whether it is."""
+
+import argparse
+
+from codeloop.cli.train import export, sft
+
+_VERBS = (sft, export)
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "train",
+        help="train a model on dialogues",
+        description="Train a model on dialogues with execution feedback, and export it.",
+    )
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    for module in _VERBS:
+        module.add_parser(verbs)

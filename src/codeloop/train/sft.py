@@ -1,0 +1,229 @@
+"""Supervised fine-tuning: TRL's trainer on our rows, its loss told apart by kind of reply."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig
+from transformers.integrations import TensorBoardCallback
+from trl import SFTConfig, SFTTrainer
+
+from codeloop.core.errors import ConfigError
+from codeloop.train.callbacks import RunLog, TriedProblems
+from codeloop.train.config import Split, TrainConfig, passed_on, save_resolved
+from codeloop.train.export.snapshot import snapshot
+from codeloop.train.feeding import Feed, KindCollator, feed, packs
+from codeloop.train.loading import Loaded, Origin, load_model
+from codeloop.train.rendering import Kind
+from codeloop.train.runs import Facts, Method, RunFolder
+from codeloop.train.solving import Solve
+from codeloop.train.templates import training_template
+
+_KINDS = tuple(kind for kind in Kind if kind is not Kind.NONE)
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A run that came to its end: its loaded model, and the last loss that was logged."""
+
+    run: RunFolder
+    loaded: Loaded
+    loss: float | None
+
+
+class KindTrainer(SFTTrainer):
+    """TRL's trainer, which also says the loss of each kind of reply: `loss_code`, for example."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._sums = {mode: torch.zeros(len(_KINDS), 2) for mode in ("train", "eval")}
+        self._outputs: Any = None
+        self.model.register_forward_hook(self._seen)
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,
+    ) -> Any:
+        kinds = inputs.pop("kinds")
+        loss = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        mode = "train" if self.model.training else "eval"
+        losses = -self._outputs.log_probs.detach().float()  # 0 where nothing is learned
+        kinds = kinds[:, 1:]
+        parts = [(kinds == kind) & self._outputs.label_mask for kind in _KINDS]
+        sums = torch.stack(
+            [torch.stack([losses[part].sum(), part.sum().float()]) for part in parts]
+        )
+        self._outputs = None
+        gathered = self.accelerator.gather(sums[None]).sum(0)
+        self._sums[mode] += gathered.cpu()
+        return loss
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        mode = "train" if self.model.training else "eval"
+        if mode == "train" and "loss" not in logs:
+            super().log(logs, start_time)  # the end of a run, or problems that were tried
+            return
+        prefix = "" if mode == "train" else "eval_"
+        for kind, (total, count) in zip(_KINDS, self._sums[mode].tolist(), strict=True):
+            if count:
+                logs[f"{prefix}loss_{kind.name.lower()}"] = total / count
+        self._sums[mode].zero_()
+        super().log(logs, start_time)
+
+    def _seen(self, _module: Any, _inputs: Any, outputs: Any) -> None:
+        self._outputs = outputs
+
+
+def sft(
+    config: TrainConfig,
+    origin: Origin,
+    *,
+    solve: Solve | None = None,
+    every: int = 0,
+    resume: bool = True,
+) -> Trained:
+    """Train a model as a config says; a run that was broken off goes on where it can.
+
+    `solve` tries held-out problems before, after, and `every` so many steps.
+
+    Raises:
+        ConfigError: a setting is wrong, or the folder holds another run.
+        DataError: a file is not what it should be.
+    """
+    run = RunFolder(config.file(config.output))
+    loaded = load_model(origin)
+    template = training_template(loaded.tokenizer, _template(config))
+    loaded.tokenizer.chat_template = template.inference  # what is saved is what is served
+    rows = feed(config, Split.TRAIN, loaded.tokenizer, template)
+    assert rows is not None  # noqa: S101  a config has rows to train on, or cannot be read
+    held = feed(config, Split.EVAL, loaded.tokenizer, template)
+    facts = facts_of(Method.SFT, config, origin, rows.digest, len(rows.rows))
+    run.start(facts)
+    save_resolved(config, run.path, data_hash=rows.digest)
+    trainer = _trainer(config, run, loaded, rows, held)
+    if solve is not None:
+        trainer.add_callback(_tried(trainer, solve, run, loaded, every=every))
+    checkpoint = run.last_checkpoint() if resume else None
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    trainer.save_model(str(run.model))
+    losses = [row["loss"] for row in run.logged() if "loss" in row]
+    return Trained(
+        run,
+        Loaded(origin, trainer.accelerator.unwrap_model(trainer.model), loaded.tokenizer),
+        losses[-1] if losses else None,
+    )
+
+
+def facts_of(method: Method, config: TrainConfig, origin: Origin, digest: str, rows: int) -> Facts:
+    """Return what a run is, to be noted in its folder."""
+    path = "" if origin.path is None else str(origin.path.resolve())
+    return Facts(method, origin.name, path, config.peft is not None, digest, rows)
+
+
+def arguments(
+    config: TrainConfig, kind: type[Any], run: RunFolder, given: Mapping[str, Any]
+) -> Any:
+    """Return the settings of one of TRL's trainers, of that kind.
+
+    Raises:
+        ConfigError: a key is not known, or a value is refused.
+    """
+    values = passed_on(given, kind, f"{config.path}: trl")
+    report = values.pop("report_to", "tensorboard")
+    names = [report] if isinstance(report, str) else list(report or ())
+    values["report_to"] = [each for each in names if each not in {"tensorboard", "none"}] or "none"
+    if "gradient_checkpointing" in values:  # its old name, which users still know
+        values["activation_checkpointing"] = values.pop("gradient_checkpointing")
+    values.setdefault("use_cpu", not torch.cuda.is_available())
+    values.setdefault("seed", config.seed)
+    values.setdefault("disable_tqdm", True)
+    try:
+        return kind(output_dir=str(run.checkpoints), **values)
+    except (TypeError, ValueError) as error:
+        msg = f"{config.path}: trl: {str(error).strip().partition(chr(10))[0]}"
+        raise ConfigError(msg) from error
+
+
+def callbacks(config: TrainConfig, run: RunFolder) -> list[Any]:
+    """Return what logs a run: into its log, and for TensorBoard if the config does not say no."""
+    report = config.trl.get("report_to", "tensorboard")
+    found: list[Any] = [RunLog(run)]
+    if "tensorboard" in ([report] if isinstance(report, str) else report or ()):
+        board = TensorBoardCallback()
+        board.logging_dir = str(run.path / "tensorboard")
+        found.append(board)
+    return found
+
+
+def adapter_of(config: TrainConfig) -> Any:
+    """Return the adapter that a config asks for, None if all weights are trained.
+
+    Raises:
+        ConfigError: a key is not known, or a value is refused.
+    """
+    if config.peft is None:
+        return None
+    values = passed_on(config.peft, LoraConfig, f"{config.path}: peft")
+    try:
+        return LoraConfig(**{"task_type": "CAUSAL_LM", **values})
+    except (TypeError, ValueError) as error:
+        msg = f"{config.path}: peft: {error}"
+        raise ConfigError(msg) from error
+
+
+def _trainer(
+    config: TrainConfig, run: RunFolder, loaded: Loaded, rows: Feed, held: Feed | None
+) -> KindTrainer:
+    fixed = {
+        "remove_unused_columns": False,  # the kinds
+        "dataset_kwargs": {"skip_prepare_dataset": True},
+    }
+    args = arguments(config, SFTConfig, run, {**config.trl, **fixed})
+    collator = KindCollator(
+        loaded.tokenizer.pad_token_id,
+        padding_free=packs(config.trl),
+        pad_to_multiple_of=args.pad_to_multiple_of,
+    )
+    model = loaded.model
+    if args.activation_checkpointing and config.peft is not None:
+        model.enable_input_require_grads()
+    return KindTrainer(
+        model=model,
+        args=args,
+        data_collator=collator,
+        train_dataset=_columns(rows),
+        eval_dataset=None if held is None else _columns(held),
+        processing_class=loaded.tokenizer,
+        callbacks=callbacks(config, run),
+        peft_config=adapter_of(config),
+    )
+
+
+def _columns(given: Feed) -> Any:
+    wanted = {"input_ids", "labels", "kinds", "seq_lengths"}
+    return given.rows.select_columns([each for each in given.rows.column_names if each in wanted])
+
+
+def _tried(
+    trainer: KindTrainer, solve: Solve, run: RunFolder, loaded: Loaded, *, every: int
+) -> TriedProblems:
+    def save(folder: Path) -> None:
+        snapshot(folder, trainer.accelerator.unwrap_model(trainer.model), loaded)
+
+    return TriedProblems(solve, save, trainer.log, run.path / "tried", every=every)
+
+
+def _template(config: TrainConfig) -> str | None:
+    if not config.template:
+        return None
+    path = config.file(config.template)
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        msg = f"{path}: {error.strerror}"
+        raise ConfigError(msg) from error
