@@ -9,7 +9,7 @@ from codeloop.cli import benchmarking
 from codeloop.cli.train import exporting, starting
 
 if TYPE_CHECKING:
-    from codeloop.train.sft import Trained
+    from codeloop.train.tuning.sft import Trained
 
 _EPILOG = """\
 The folder of the run holds config.yaml (all that was resolved), run.json, log.jsonl (a row each
@@ -48,8 +48,8 @@ def main(args: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from codeloop.train.config import read_config
-    from codeloop.train.sft import sft
-    from codeloop.train.solving import held_out
+    from codeloop.train.tuning.sft import sft
+    from codeloop.train.tuning.solving import held_out
 
     config = read_config(args.config)
     if args.output:

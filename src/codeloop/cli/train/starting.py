@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from codeloop.train.loading import Origin
-    from codeloop.train.solving import HeldOut, Solved
+    from codeloop.train.tuning.solving import HeldOut, Solved
 
 
 def need_extra() -> None:
@@ -103,7 +103,7 @@ def solved(folder: Path, held: "HeldOut", prepared: object, pool: object) -> "So
     from codeloop.evals.metrics import wilson
     from codeloop.evals.run import Evaluation
     from codeloop.evals.settings import FeedbackKind, Settings
-    from codeloop.train.solving import Solved
+    from codeloop.train.tuning.solving import Solved
 
     settings = Settings(
         str(prepared.benchmark),  # type: ignore[attr-defined]

@@ -11,15 +11,16 @@ from transformers.integrations import TensorBoardCallback
 from trl import SFTConfig, SFTTrainer
 
 from codeloop.core.errors import ConfigError
-from codeloop.train.callbacks import RunLog, TriedProblems
+from codeloop.train.checking.report import check
 from codeloop.train.config import Split, TrainConfig, passed_on, save_resolved
 from codeloop.train.export.snapshot import snapshot
-from codeloop.train.feeding import Feed, KindCollator, feed, packs
-from codeloop.train.loading import Loaded, Origin, load_model
+from codeloop.train.loading import Loaded, Origin, load_model, load_tokenizer
 from codeloop.train.rendering import Kind
 from codeloop.train.runs import Facts, Method, RunFolder
-from codeloop.train.solving import Solve
-from codeloop.train.templates import training_template
+from codeloop.train.shaping import cache_folder, shaping
+from codeloop.train.tuning.callbacks import RunLog, TriedProblems
+from codeloop.train.tuning.feeding import KindCollator, feed, packs
+from codeloop.train.tuning.solving import Solve
 
 _KINDS = tuple(kind for kind in Kind if kind is not Kind.NONE)
 
@@ -96,16 +97,15 @@ def sft(
         DataError: a file is not what it should be.
     """
     run = RunFolder(config.file(config.output))
+    shaped = shaping(config, load_tokenizer(origin))
+    report = check(config, shaped, cache_folder(config))
+    report.refuse()
+    rows = feed(config, report, Split.TRAIN)
     loaded = load_model(origin)
-    template = training_template(loaded.tokenizer, _template(config))
-    loaded.tokenizer.chat_template = template.inference  # what is saved is what is served
-    rows = feed(config, Split.TRAIN, loaded.tokenizer, template)
-    assert rows is not None  # noqa: S101  a config has rows to train on, or cannot be read
-    held = feed(config, Split.EVAL, loaded.tokenizer, template)
-    facts = facts_of(Method.SFT, config, origin, rows.digest, len(rows.rows))
-    run.start(facts)
-    save_resolved(config, run.path, data_hash=rows.digest)
-    trainer = _trainer(config, run, loaded, rows, held)
+    loaded.tokenizer.chat_template = shaped.template.inference  # what is saved is what is served
+    run.start(facts_of(Method.SFT, config, origin, report.data_hash, len(rows or ())))
+    save_resolved(config, run.path, data_hash=report.data_hash)
+    trainer = _trainer(config, run, loaded, rows, feed(config, report, Split.EVAL))
     if solve is not None:
         trainer.add_callback(_tried(trainer, solve, run, loaded, every=every))
     checkpoint = run.last_checkpoint() if resume else None
@@ -177,7 +177,7 @@ def adapter_of(config: TrainConfig) -> Any:
 
 
 def _trainer(
-    config: TrainConfig, run: RunFolder, loaded: Loaded, rows: Feed, held: Feed | None
+    config: TrainConfig, run: RunFolder, loaded: Loaded, rows: Any, held: Any
 ) -> KindTrainer:
     fixed = {
         "remove_unused_columns": False,  # the kinds
@@ -196,17 +196,12 @@ def _trainer(
         model=model,
         args=args,
         data_collator=collator,
-        train_dataset=_columns(rows),
-        eval_dataset=None if held is None else _columns(held),
+        train_dataset=rows,
+        eval_dataset=held,
         processing_class=loaded.tokenizer,
         callbacks=callbacks(config, run),
         peft_config=adapter_of(config),
     )
-
-
-def _columns(given: Feed) -> Any:
-    wanted = {"input_ids", "labels", "kinds", "seq_lengths"}
-    return given.rows.select_columns([each for each in given.rows.column_names if each in wanted])
 
 
 def _tried(
@@ -216,14 +211,3 @@ def _tried(
         snapshot(folder, trainer.accelerator.unwrap_model(trainer.model), loaded)
 
     return TriedProblems(solve, save, trainer.log, run.path / "tried", every=every)
-
-
-def _template(config: TrainConfig) -> str | None:
-    if not config.template:
-        return None
-    path = config.file(config.template)
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        msg = f"{path}: {error.strerror}"
-        raise ConfigError(msg) from error

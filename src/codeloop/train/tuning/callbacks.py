@@ -8,7 +8,7 @@ from typing import Any
 from transformers import TrainerCallback
 
 from codeloop.train.runs import RunFolder
-from codeloop.train.solving import Solve, Solved
+from codeloop.train.tuning.solving import Solve, Solved
 
 
 class RunLog(TrainerCallback):
