@@ -114,7 +114,7 @@ def sft(
     losses = [row["loss"] for row in run.logged() if "loss" in row]
     return Trained(
         run,
-        Loaded(origin, trainer.accelerator.unwrap_model(trainer.model), loaded.tokenizer),
+        Loaded(origin, _bare(trainer), loaded.tokenizer),
         losses[-1] if losses else None,
     )
 
@@ -208,6 +208,11 @@ def _tried(
     trainer: KindTrainer, solve: Solve, run: RunFolder, loaded: Loaded, *, every: int
 ) -> TriedProblems:
     def save(folder: Path) -> None:
-        snapshot(folder, trainer.accelerator.unwrap_model(trainer.model), loaded)
+        snapshot(folder, _bare(trainer), loaded)
 
     return TriedProblems(solve, save, trainer.log, run.path / "tried", every=every)
+
+
+def _bare(trainer: Any) -> Any:
+    """Return a trainer's model without what casts its numbers: they are compared as they are."""
+    return trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
