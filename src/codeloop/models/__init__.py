@@ -121,12 +121,15 @@ def _endpoint(
 
 
 def _local(name: str, context_tokens: int | None, parallel: int) -> Model:
-    from codeloop.models.local import CONTEXT_TOKENS, LocalModel, LocalSettings  # noqa: PLC0415
+    from codeloop.models.local import (  # noqa: PLC0415
+        CONTEXT_TOKENS,
+        LocalModel,
+        LocalSettings,
+        trained_files,
+    )
 
     folder = Path(name).expanduser()
     if folder.is_dir():
-        from codeloop.models.trained import trained_files  # noqa: PLC0415
-
         files = trained_files(folder)
         path, adapter, called = files.model, files.adapter, folder.resolve().name
     else:

@@ -4,6 +4,7 @@ The engine comes as an HTTP server only where it counts tokens exactly and gives
 half-way; a socket in a folder of ours keeps it from opening a port.
 """
 
+import json
 import math
 import os
 import secrets
@@ -30,6 +31,7 @@ CONTEXT_TOKENS = 8192
 COUNT_S = 60.0
 PROMPT_CACHE_MIB = 512  # memory for prompts of other dialogues; the engine's own default is 8 GiB
 SOCKET_PATH_BYTES = 100  # of the 108 that Linux allows
+SERVED = "serve.json"  # in a folder of `codeloop train`: what is served of it
 SILENT = -1  # the engine's own log level for nothing at all
 
 
@@ -207,3 +209,36 @@ def _shut(clients: tuple[OpenAIModel, ...], engine: list[Any], folder: Path) -> 
         client.close()  # first: the engine waits for connections that are open
     engine.clear()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedFiles:
+    """The files that make up a trained model."""
+
+    model: Path
+    adapter: Path | None = None
+
+
+def trained_files(folder: Path) -> TrainedFiles:
+    """Return the files that the folder of a run says to serve.
+
+    Raises:
+        ConfigError: it says nothing, or what it names is gone.
+        DataError: it cannot be read.
+    """
+    path = folder / SERVED
+    if not path.is_file():
+        msg = f"{folder}: nothing to serve there; `codeloop train export {folder}` writes it"
+        raise ConfigError(msg)
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+        model = folder / said["base"]  # an absolute path stays one
+        adapter = folder / said["adapter"] if said.get("adapter") else None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        msg = f"{path}: does not say what to serve ({error!r})"
+        raise DataError(msg) from error
+    for each in (model, adapter):
+        if each is not None and not each.is_file():
+            msg = f"{folder}: {each} is gone; `codeloop train export {folder}` writes it anew"
+            raise ConfigError(msg)
+    return TrainedFiles(model, adapter)

@@ -65,8 +65,7 @@ def add_online(parser: argparse.ArgumentParser) -> None:
 @contextmanager
 def engine(folder: Path, vocabulary: int) -> "Iterator[Callable[[Sequence[int]], list[float]]]":
     """Yield the serving engine with what a folder serves: the next token's log probabilities."""
-    from codeloop.models.local import LocalModel, LocalSettings
-    from codeloop.models.trained import trained_files
+    from codeloop.models.local import LocalModel, LocalSettings, trained_files
 
     files = trained_files(folder)
     settings = LocalSettings(2048, adapter=files.adapter)

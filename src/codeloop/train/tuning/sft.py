@@ -208,7 +208,7 @@ def _tried(
     trainer: KindTrainer, solve: Solve, run: RunFolder, loaded: Loaded, *, every: int
 ) -> TriedProblems:
     def save(folder: Path) -> None:
-        snapshot(folder, _bare(trainer), loaded)
+        snapshot(folder, trainer.accelerator.unwrap_model(trainer.model), loaded)
 
     return TriedProblems(solve, save, trainer.log, run.path / "tried", every=every)
 
