@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from codeloop.core.dialogue import Message
-from codeloop.core.errors import ConfigError, MissingExtraError, ModelError
+from codeloop.core.errors import ConfigError, DataError, MissingExtraError, ModelError
 from codeloop.core.protocols import Reply, Sampling
 from codeloop.models.endpoint import Endpoint
 from codeloop.models.gguf import Header, read_header
