@@ -91,6 +91,7 @@ export interface Data {
     preferred: string | null;
   };
   "chat.changed": { title?: string; model?: string; settings?: Record<string, unknown> };
+  "chat.branched": { branch_of: { chat: string; seq: number } };
   "sandbox.restarted": Record<string, unknown>;
   "sandbox.replayed": { cells: number; complete: boolean; differences: unknown[] };
 }
@@ -120,6 +121,7 @@ export const KINDS: readonly Kind[] = [
   "files.changed",
   "rating.given",
   "chat.changed",
+  "chat.branched",
   "sandbox.restarted",
   "sandbox.replayed",
 ];

@@ -123,6 +123,8 @@ function fold(view: View, event: ChatEvent): View {
       return { ...view, files: event.data.files };
     case "rating.given":
       return { ...view, ratings: { ...view.ratings, [event.data.target]: event.data } };
+    case "chat.branched":
+      return note(view, event.seq, "Here this chat branches from another.");
     case "sandbox.restarted":
       return note(view, event.seq, "The sandbox was started anew: its variables are gone.");
     case "sandbox.replayed":

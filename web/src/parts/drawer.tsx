@@ -45,7 +45,7 @@ function body(name: Name, chat: string, view: View): VNode {
     case "variables":
       return <Variables chat={chat} view={view} />;
     case "usage":
-      return <Usage view={view} />;
+      return <Usage chat={chat} view={view} />;
     case "sandbox":
       return <Sandbox chat={chat} view={view} />;
   }
@@ -113,7 +113,7 @@ function Variables({ chat, view }: { chat: string; view: View }): VNode {
   );
 }
 
-function Usage({ view }: { view: View }): VNode {
+function Usage({ chat, view }: { chat: string; view: View }): VNode {
   const turns = Object.values(view.turns);
   return (
     <>
@@ -129,6 +129,7 @@ function Usage({ view }: { view: View }): VNode {
         <dt>Cost</dt>
         <dd>n/a</dd>
       </dl>
+      <TurnLimit chat={chat} turns={Number(view.settings["turns"] ?? server.value?.limits["turns"] ?? 4)} />
       <table class="plain">
         <thead>
           <tr>
@@ -152,6 +153,18 @@ function Usage({ view }: { view: View }): VNode {
         </tbody>
       </table>
     </>
+  );
+}
+
+function TurnLimit({ chat, turns }: { chat: string; turns: number }): VNode {
+  const change = (value: number): void => {
+    if (value >= 1 && value <= 20) void tried(ask("PATCH", chatPath(chat), { settings: { turns: value } }));
+  };
+  return (
+    <label class="inline-field">
+      Turns for a request, at most
+      <input type="number" min={1} max={20} value={turns} onChange={(event) => change(event.currentTarget.valueAsNumber)} />
+    </label>
   );
 }
 

@@ -1,4 +1,146 @@
+// What this server is, how the page looks, and how chats come in from files.
 import type { VNode } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { ask, get } from "../api";
+import { modelNames } from "../parts/composer";
+import { IconButton } from "../parts/icons";
+import { ScreenHead } from "../parts/screenhead";
+import { go, keysShown, loadChats, picked, remember, say, server, theme, tried } from "../state";
+import { bytes, number, seconds } from "../text/sizes";
+
+interface Totals {
+  prompt_tokens?: number;
+  completion_tokens?: number;
+  seconds?: number;
+  runs?: number;
+}
+
 export function SettingsScreen(): VNode {
-  return <main />;
+  const state = server.value;
+  return (
+    <main>
+      <ScreenHead title="Settings" />
+      <div class="screen">
+        <section class="card">
+          <h2>Page</h2>
+          <label>
+            Light or dark
+            <select
+              value={theme.value}
+              onChange={(event) => {
+                theme.value = event.currentTarget.value;
+                remember("theme", theme.value);
+              }}
+            >
+              <option value="system">as the system</option>
+              <option value="light">light</option>
+              <option value="dark">dark</option>
+            </select>
+          </label>
+          <label>
+            Model of new chats
+            <select
+              value={picked.value || state?.default_model || ""}
+              onChange={(event) => {
+                picked.value = event.currentTarget.value;
+                remember("model", picked.value);
+              }}
+            >
+              {modelNames().map((name) => (
+                <option key={name}>{name}</option>
+              ))}
+            </select>
+          </label>
+          <div>
+            <IconButton icon="keys" label="Keys" text onClick={() => (keysShown.value = true)} />
+          </div>
+        </section>
+        <Import />
+        {state && (
+          <section class="card">
+            <h2>Server</h2>
+            <dl class="facts">
+              <dt>Version</dt>
+              <dd>{state.version}</dd>
+              <dt>Isolation</dt>
+              <dd>{state.isolation}</dd>
+              <dt>Languages</dt>
+              <dd>{state.languages.join(", ")}</dd>
+              {Object.entries(state.limits).map(([name, value]) => (
+                <Limit key={name} name={name} value={value} />
+              ))}
+            </dl>
+            <Usage />
+          </section>
+        )}
+      </div>
+    </main>
+  );
+}
+
+function Limit({ name, value }: { name: string; value: unknown }): VNode | null {
+  if (typeof value !== "number") return null;
+  const words = name.replace(/_(bytes|s)$/, "").replace(/_/g, " ");
+  const shown = name.endsWith("_bytes") ? bytes(value) : /_s$|seconds/.test(name) ? seconds(value) : number(value);
+  return (
+    <>
+      <dt>Limit: {words}</dt>
+      <dd>{shown}</dd>
+    </>
+  );
+}
+
+function Usage(): VNode | null {
+  const [totals, setTotals] = useState<Totals | null>(null);
+  useEffect(() => {
+    get<Totals>("/api/usage").then(setTotals, () => undefined); // not every server tells
+  }, []);
+  if (totals?.prompt_tokens === undefined) return null;
+  return (
+    <dl class="facts">
+      <dt>Tokens read, in all your chats</dt>
+      <dd>{number(totals.prompt_tokens)}</dd>
+      <dt>Tokens written</dt>
+      <dd>{number(totals.completion_tokens ?? 0)}</dd>
+      {totals.seconds !== undefined && <dt>Models</dt>}
+      {totals.seconds !== undefined && <dd>{seconds(totals.seconds)}</dd>}
+    </dl>
+  );
+}
+
+function Import(): VNode {
+  const chooser = useRef<HTMLInputElement>(null);
+  const [busy, setBusy] = useState(false);
+  const take = async (files: FileList | null): Promise<void> => {
+    const file = files?.[0];
+    if (!file) return;
+    setBusy(true);
+    const made = await tried(
+      ask<{ chats: { id: string }[] }>("POST", `/api/import?name=${encodeURIComponent(file.name)}`, file),
+    );
+    setBusy(false);
+    if (!made) return;
+    await loadChats();
+    say(made.chats.length === 1 ? "One chat came in." : `${made.chats.length} chats came in.`);
+    if (made.chats[0]) go(`#/chat/${made.chats[0].id}`);
+  };
+  return (
+    <section class="card">
+      <h2>Import</h2>
+      <p class="muted">A notebook (.ipynb), or dialogues as Code-Feedback (.jsonl), become chats.</p>
+      <input
+        ref={chooser}
+        type="file"
+        accept=".ipynb,.jsonl,.json"
+        hidden
+        aria-label="File to import"
+        onChange={(event) => void take(event.currentTarget.files)}
+      />
+      <div>
+        <button type="button" disabled={busy} onClick={() => chooser.current?.click()}>
+          {busy ? "Reading …" : "Choose a file"}
+        </button>
+      </div>
+    </section>
+  );
 }
