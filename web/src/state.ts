@@ -20,6 +20,7 @@ export const view = signal<View>(EMPTY);
 export const link = signal<Link>("connecting");
 export const drawer = signal<Drawer | null>(null);
 export const sidebar = signal(innerWidth > 760);
+export const ownCell = signal<{ chat: string; code: string } | null>(null); // what a person writes
 export const keysShown = signal(false);
 export const notices = signal<{ id: number; text: string; bad: boolean }[]>([]);
 export const theme = signal(remembered("theme") ?? "system");

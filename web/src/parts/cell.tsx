@@ -166,6 +166,7 @@ function Tabs({ attempts, chosen, choose }: TabsProps): VNode {
           key={each.id}
           aria-pressed={each.id === chosen}
           class={`tab ${sign(each) === "✗" ? "ill" : sign(each) === "✓" ? "well" : ""}`}
+          aria-label={`Attempt ${at + 1}: ${each.state === "running" ? "running" : (STATUS[each.result?.status ?? ""] ?? "not run")}`}
           title={`Attempt ${at + 1}: ${each.state === "running" ? "running" : (STATUS[each.result?.status ?? ""] ?? "not run")}`}
           onClick={() => choose(each.id)}
         >

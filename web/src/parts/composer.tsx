@@ -2,7 +2,7 @@
 import type { VNode } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ask, chatPath, filePath } from "../api";
-import { act, chats, loadChats, mode, newChat, picked, remember, say, server, tried, view } from "../state";
+import { act, chats, loadChats, mode, newChat, ownCell, picked, remember, say, server, tried, view } from "../state";
 import { Icon, IconButton } from "./icons";
 
 export const MODES = {
@@ -115,7 +115,7 @@ export function Composer({ chat, working }: { chat: string | null; working: bool
       <div class="composer-row">
         <input ref={chooser} type="file" multiple hidden onChange={(event) => void attach(event.currentTarget.files ?? [])} />
         <IconButton icon="clip" label="Attach files" onClick={() => chooser.current?.click()} />
-        <IconButton icon="cell" label="Write code yourself" onClick={() => void here().then((to) => to && ownCell())} />
+        <IconButton icon="cell" label="Write code yourself" onClick={() => void here().then((to) => to && writeCell(to))} />
         <select
           aria-label="What is run"
           value={mode.value}
@@ -167,6 +167,6 @@ function ModelPicker({ chat }: { chat: string | null }): VNode {
 }
 
 /** Open the place for a cell of one's own, under the chat. */
-export function ownCell(): void {
-  dispatchEvent(new CustomEvent("codeloop:own-cell"));
+export function writeCell(chat: string): void {
+  if (ownCell.value?.chat !== chat) ownCell.value = { chat, code: "" };
 }

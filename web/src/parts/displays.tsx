@@ -24,12 +24,19 @@ export function best(parts: readonly [string, Form][]): [string, Form] | null {
   return known.find(([mime]) => mime === "image/png" || mime === "image/jpeg") ?? first;
 }
 
+// what plotting calls return, which nobody wants to read beside the plot
+const PARTS_OF_PLOT = /^(\[|\()?(<matplotlib|<Axes|<Figure|Text\()/;
+
 export function Displays({ result, chat }: { result: Result; chat: string }): VNode {
+  const forms = result.displays.map((display) => best(display.parts)).filter((form) => form !== null);
+  const drawn = forms.some(([mime]) => mime.startsWith("image/"));
+  let plots = 0;
   return (
     <>
-      {result.displays.map((display, at) => {
-        const form = best(display.parts);
-        return form && <Display key={at} mime={form[0]} form={form[1]} chat={chat} at={at} />;
+      {forms.map(([mime, form], at) => {
+        if (drawn && mime === "text/plain" && PARTS_OF_PLOT.test(String(form))) return null;
+        const number = mime.startsWith("image/") ? ++plots : 0;
+        return <Display key={at} mime={mime} form={form} chat={chat} number={number} />;
       })}
     </>
   );
@@ -39,24 +46,24 @@ interface DisplayProps {
   mime: string;
   form: Form;
   chat: string;
-  at: number;
+  number: number; // of a plot, from 1
 }
 
-function Display({ mime, form, chat, at }: DisplayProps): VNode {
-  if (mime.startsWith("image/")) return <Picture {...{ mime, form, chat, at }} />;
-  if (mime === "text/html") return <Frame {...{ mime, form, chat, at }} />;
-  return <Loaded {...{ mime, form, chat, at }} />;
+function Display({ mime, form, chat, number }: DisplayProps): VNode {
+  if (mime.startsWith("image/")) return <Picture {...{ mime, form, chat, number }} />;
+  if (mime === "text/html") return <Frame {...{ mime, form, chat, number }} />;
+  return <Loaded {...{ mime, form, chat, number }} />;
 }
 
-function Picture({ mime, form, chat, at }: DisplayProps): VNode {
+function Picture({ mime, form, chat, number }: DisplayProps): VNode {
   const data = typeof form === "string" ? form : null;
   const inline = mime === "image/svg+xml" ? `data:${mime};utf8,${encodeURIComponent(data ?? "")}` : `data:${mime};base64,${data}`;
   const source = typeof form === "string" ? inline : blobPath(chat, form.blob);
   const ending = mime === "image/svg+xml" ? "svg" : (mime.split("/")[1] ?? "png");
   return (
     <figure class="picture">
-      <img src={source} alt={`Plot ${at + 1}`} />
-      <a class="icon-button" href={source} download={`plot-${at + 1}.${ending}`} title="Save the picture" aria-label="Save the picture">
+      <img src={source} alt={`Plot ${number}`} />
+      <a class="icon-button" href={source} download={`plot-${number}.${ending}`} title="Save the picture" aria-label="Save the picture">
         <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
           <path d="M12 4v11M7 11l5 5 5-5M5 20h14" />
         </svg>

@@ -2,7 +2,7 @@
 import type { VNode } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { act, drawer, go, keysShown, route, sidebar, view } from "../state";
-import { ownCell } from "./composer";
+import { writeCell } from "./composer";
 import { IconButton } from "./icons";
 
 const KEYS: readonly [string, string][] = [
@@ -62,7 +62,9 @@ function plainKey(key: string): boolean {
     "/": () => focus("composer"),
     j: () => step(1),
     k: () => step(-1),
-    n: ownCell,
+    n: () => {
+      if (route.value.at === "chat" && route.value.chat) writeCell(route.value.chat);
+    },
     b: () => (sidebar.value = !sidebar.value),
   };
   actions[key]?.();

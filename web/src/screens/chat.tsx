@@ -1,12 +1,12 @@
 // The chat: what was said and run, what is going on, and where one writes.
 import type { VNode } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import { act, chats, link, newChat, server, view } from "../state";
+import { act, chats, link, newChat, ownCell, server, view } from "../state";
 import { follow } from "../stream";
 import { EMPTY } from "../view";
 import { Working } from "../parts/banner";
 import { Editor } from "../parts/code";
-import { Composer } from "../parts/composer";
+import { Composer, writeCell } from "../parts/composer";
 import { Dialogue } from "../parts/dialogue";
 import { Drawer } from "../parts/drawer";
 import { Head } from "../parts/head";
@@ -139,7 +139,7 @@ function Welcome(): VNode {
         <li>
           <button
             type="button"
-            onClick={() => void newChat("Notebook").then((made) => made && setTimeout(() => dispatchEvent(new CustomEvent("codeloop:own-cell")), 150))}
+            onClick={() => void newChat("Notebook").then((made) => made && writeCell(made.id))}
           >
             No model: use it as a notebook.
           </button>
@@ -151,15 +151,13 @@ function Welcome(): VNode {
 
 /** A cell that a person writes; open when asked for. */
 function OwnCell({ chat, busy }: { chat: string; busy: boolean }): VNode | null {
-  const [code, setCode] = useState<string | null>(null);
   const [language, setLanguage] = useState("python");
-  useEffect(() => {
-    const open = (): void => setCode((before) => before ?? "");
-    addEventListener("codeloop:own-cell", open);
-    return () => removeEventListener("codeloop:own-cell", open);
-  }, []);
-  useEffect(() => setCode(null), [chat]);
-  if (code === null) return null;
+  const written = ownCell.value;
+  if (written?.chat !== chat) return null;
+  const { code } = written;
+  const setCode = (now: string): void => {
+    ownCell.value = { chat, code: now };
+  };
   const run = async (): Promise<void> => {
     if (code.trim() && (await act(chat, "/cells", { language, code }))) setCode("");
   };
@@ -173,14 +171,14 @@ function OwnCell({ chat, busy }: { chat: string; busy: boolean }): VNode | null 
           ))}
         </select>
         <span class="grow" />
-        <button type="button" class="quiet" onClick={() => setCode(null)}>
+        <button type="button" class="quiet" onClick={() => (ownCell.value = null)}>
           Close
         </button>
         <button type="button" class="primary" disabled={busy || !code.trim()} onClick={() => void run()}>
           Run
         </button>
       </header>
-      <Editor code={code} language={language} label="Your own code" onChange={setCode} onRun={() => void run()} onLeave={() => setCode(null)} />
+      <Editor code={code} language={language} label="Your own code" onChange={setCode} onRun={() => void run()} onLeave={() => (ownCell.value = null)} />
     </section>
   );
 }
