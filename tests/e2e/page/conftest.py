@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 from browsing import LONG_S, Serve, Typist, Visit
 from page_server import PageServer, start_page
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    expect,
+    sync_playwright,
+)
 
 from codeloop.cli.wiring import guest_packages
 from codeloop.sandbox import Sandbox, open_sandbox
@@ -65,7 +72,7 @@ def visit(chromium: Browser, faults: list[str]) -> Iterator[Visit]:
         contexts.append(context)
         page = context.new_page()
         origin = f"http://127.0.0.1:{port}/"
-        page.on("console", lambda said: said.type == "error" and faults.append(said.text))
+        page.on("console", lambda said: _note_error(said, faults))
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("request", lambda asked: _note_foreign(asked.url, origin, faults))
         page.goto(f"{origin}?token={token}")
@@ -78,6 +85,11 @@ def visit(chromium: Browser, faults: list[str]) -> Iterator[Visit]:
         context.close()
     wanted = ("net::ERR_", "401 (Unauthorized)")  # a server that is away; no token
     assert [fault for fault in faults if not any(each in fault for each in wanted)] == []
+
+
+def _note_error(said: ConsoleMessage, faults: list[str]) -> None:
+    if said.type == "error":
+        faults.append(said.text)
 
 
 def _note_foreign(url: str, origin: str, faults: list[str]) -> None:

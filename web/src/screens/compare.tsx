@@ -1,7 +1,7 @@
 // One request to several models, each with its own sandbox; which is best is said before their names are.
 import type { VNode } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { get, post } from "../api";
+import { get, post, type ChatInfo } from "../api";
 import { modelNames } from "../parts/composer";
 import { Icon } from "../parts/icons";
 import { PlainChat, useChat } from "../parts/plainchat";
@@ -13,14 +13,14 @@ interface Compared {
   compare: string;
   text: string;
   blind: boolean;
-  chats: string[];
+  chats: ChatInfo[];
   models: string[] | null; // null until the vote, if it is blind
   winner: number | "tie" | "none" | null;
 }
 
 interface Rank {
   model: string;
-  rating: number;
+  points: number;
   wins: number;
   losses: number;
   ties: number;
@@ -89,7 +89,7 @@ function Begin(): VNode {
 function Ranks(): VNode | null {
   const [ranks, setRanks] = useState<Rank[] | null>(null);
   useEffect(() => {
-    void tried(get<{ ranks: Rank[] }>("/api/ranks")).then((found) => found && setRanks(found.ranks));
+    void tried(get<{ models: Rank[] }>("/api/ranks")).then((found) => found && setRanks(found.models));
   }, []);
   if (!ranks?.length) return null;
   return (
@@ -99,7 +99,7 @@ function Ranks(): VNode | null {
       <table class="plain">
         <thead>
           <tr>
-            {["Model", "Rating", "Wins", "Losses", "Ties"].map((name) => (
+            {["Model", "Points", "Wins", "Losses", "Ties"].map((name) => (
               <th scope="col" key={name}>
                 {name}
               </th>
@@ -110,7 +110,7 @@ function Ranks(): VNode | null {
           {ranks.map((rank) => (
             <tr key={rank.model}>
               <td>{rank.model}</td>
-              <td>{number(Math.round(rank.rating))}</td>
+              <td>{number(Math.round(rank.points))}</td>
               <td>{rank.wins}</td>
               <td>{rank.losses}</td>
               <td>{rank.ties}</td>
@@ -129,15 +129,15 @@ function Columns({ id }: { id: string }): VNode {
   }, [id]);
   if (!found) return <p class="muted none">Loading …</p>;
   const vote = async (winner: number | "tie" | "none"): Promise<void> => {
-    const told = await tried(post<{ models: string[] }>(`/api/compares/${id}/vote`, { winner }));
-    if (told) setFound({ ...found, models: told.models, winner });
+    const told = await tried(post<Compared>(`/api/compares/${id}/vote`, { winner }));
+    if (told) setFound(told);
   };
   return (
     <>
       <p class="said compare-said">{found.text}</p>
       <div class="columns">
         {found.chats.map((chat, at) => (
-          <Column key={chat} chat={chat} name={found.models?.[at] ?? `Model ${LETTERS[at]}`} winner={found.winner === at} />
+          <Column key={chat.id} chat={chat.id} name={found.models?.[at] ?? `Model ${LETTERS[at]}`} winner={found.winner === at} />
         ))}
       </div>
       <div class="vote" role="group" aria-label="Vote">
@@ -145,7 +145,7 @@ function Columns({ id }: { id: string }): VNode {
           <>
             <span class="muted">Which is best?</span>
             {found.chats.map((chat, at) => (
-              <button type="button" key={chat} onClick={() => void vote(at)}>
+              <button type="button" key={chat.id} onClick={() => void vote(at)}>
                 {LETTERS[at]}
               </button>
             ))}

@@ -8,11 +8,11 @@ import { ScreenHead } from "../parts/screenhead";
 import { go, keysShown, loadChats, picked, remember, say, server, theme, tried } from "../state";
 import { bytes, number, seconds } from "../text/sizes";
 
-interface Totals {
-  prompt_tokens?: number;
-  completion_tokens?: number;
-  seconds?: number;
-  runs?: number;
+interface Used {
+  model: string;
+  prompt_tokens: number;
+  completion_tokens: number;
+  seconds: number;
 }
 
 export function SettingsScreen(): VNode {
@@ -91,20 +91,33 @@ function Limit({ name, value }: { name: string; value: unknown }): VNode | null 
 }
 
 function Usage(): VNode | null {
-  const [totals, setTotals] = useState<Totals | null>(null);
+  const [models, setModels] = useState<Used[]>([]);
   useEffect(() => {
-    get<Totals>("/api/usage").then(setTotals, () => undefined); // not every server tells
+    void tried(get<{ models: Used[] }>("/api/usage")).then((found) => found && setModels(found.models));
   }, []);
-  if (totals?.prompt_tokens === undefined) return null;
+  if (!models.length) return null;
   return (
-    <dl class="facts">
-      <dt>Tokens read, in all your chats</dt>
-      <dd>{number(totals.prompt_tokens)}</dd>
-      <dt>Tokens written</dt>
-      <dd>{number(totals.completion_tokens ?? 0)}</dd>
-      {totals.seconds !== undefined && <dt>Models</dt>}
-      {totals.seconds !== undefined && <dd>{seconds(totals.seconds)}</dd>}
-    </dl>
+    <table class="plain">
+      <thead>
+        <tr>
+          {["Model", "Tokens read", "Written", "Seconds"].map((name) => (
+            <th scope="col" key={name}>
+              {name}
+            </th>
+          ))}
+        </tr>
+      </thead>
+      <tbody>
+        {models.map((each) => (
+          <tr key={each.model}>
+            <td>{each.model}</td>
+            <td>{number(each.prompt_tokens)}</td>
+            <td>{number(each.completion_tokens)}</td>
+            <td>{seconds(each.seconds)}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
   );
 }
 
