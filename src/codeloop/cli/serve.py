@@ -62,6 +62,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     _add_data(parser)
     wiring.add_options(parser)
+    parser.set_defaults(explain=True)  # a person reads along, and wants to be told what came out
     actions = parser.add_subparsers(title="actions", metavar="ACTION")
     user = actions.add_parser("user", help="users beside the one who starts the server")
     verbs = user.add_subparsers(title="verbs", metavar="VERB", required=True)
@@ -96,7 +97,9 @@ def main(args: argparse.Namespace) -> int:
     from codeloop.models.catalogue import DEFAULT
     from codeloop.server.chats.work import LoopOrder
 
-    order = LoopOrder(limits=wiring.limits(args), sampling=wiring.sampling(args))
+    order = LoopOrder(
+        limits=wiring.limits(args), sampling=wiring.sampling(args), explain=args.explain
+    )
     settings = PageSettings(
         folder=_folder(args),
         host=args.host,
@@ -116,6 +119,7 @@ def main(args: argparse.Namespace) -> int:
         toolchain=wiring.toolchain(),
         isolation=wiring.isolation(args),
         installs_from=wiring.installs(args),
+        kernel=args.kernel,
     )
     with open_page(settings, lent) as opened:
         host = f"[{args.host}]" if ":" in args.host else args.host
@@ -155,7 +159,7 @@ def _users(verb: str, args: argparse.Namespace) -> int:
             msg = f"no user {args.user!r}"
             raise ConfigError(msg)
         if verb == "remove":
-            users.remove(user)
+            store.remove_user(user)
         else:
             print(users.new_token(user))
     finally:

@@ -15,11 +15,12 @@ from codeloop.core.protocols import Model
 from codeloop.sandbox import InstallPolicy, open_sandbox
 from codeloop.sandbox.stateful.pool import PoolLimits, SessionPool
 from codeloop.server.app import Facts, create_app
+from codeloop.server.chats.desk import Parts
 from codeloop.server.chats.journal import Flusher, Journal
 from codeloop.server.chats.line import Line, LineLimits
 from codeloop.server.chats.mending import mend
 from codeloop.server.chats.rooms import Rooms, RoomSession
-from codeloop.server.chats.service import Chats, Parts
+from codeloop.server.chats.service import Chats
 from codeloop.server.chats.work import LoopOrder
 from codeloop.server.checks import LOOPBACK
 from codeloop.server.models import Models
@@ -42,7 +43,7 @@ class PageSettings:
     exposed: bool = False  # said on purpose: others than this machine may reach it
     order: LoopOrder = LoopOrder()
     line: LineLimits = LineLimits()
-    pool: PoolLimits = field(default_factory=lambda: PoolLimits(sessions=256, of_one_owner=64))
+    pool: PoolLimits = field(default_factory=lambda: PoolLimits(sessions=256, of_one_owner=200))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class Lent:
     isolation: Isolation = Isolation.NAMESPACES
     installs_from: InstallPolicy = field(default_factory=InstallPolicy)
     preload: tuple[str, ...] = ()
+    kernel: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,11 @@ def open_page(settings: PageSettings, lent: Lent) -> Iterator[Opened]:
 
         def open_session() -> RoomSession:
             return sandbox.open_session(
-                stateful=True, interactive=True, limits=limits, installs_from=lent.installs_from
+                stateful=True,
+                interactive=True,
+                limits=limits,
+                installs_from=lent.installs_from,
+                kernel=lent.kernel,
             )
 
         chats = stack.enter_context(
@@ -161,6 +167,7 @@ def serve(opened: Opened, settings: PageSettings, on_ready: Callable[[int], None
     config = uvicorn.Config(
         opened.app,
         lifespan="off",
+        ws="none",
         access_log=False,
         log_level="warning",
         server_header=False,

@@ -12,7 +12,6 @@ from codeloop.core.dialogue import Dialogue, Role, Source
 from codeloop.core.errors import DataError, SandboxError
 from codeloop.core.events import CodeStarted, ExecutionDone, FeedbackGiven, TurnDone
 from codeloop.core.execution import MIB
-from codeloop.publishing.notebooks.forms import NotebookForm, exported, imported
 from codeloop.server.chats.rooms import Room
 from codeloop.server.chats.service import Chats
 from codeloop.server.chats.story import PASSED_OVER, Story, read_story
@@ -31,6 +30,11 @@ def carrying_routes(chats: Chats) -> list[BaseRoute]:
     """Return the routes of export and import."""
 
     def export(asked: Asked) -> Any:
+        from codeloop.publishing.notebooks.forms import (  # noqa: PLC0415  slow, and seldom needed
+            NotebookForm,
+            exported,
+        )
+
         chat = chats.find(asked.user.id, asked.path["chat"])
         try:
             form = NotebookForm(asked.query.get("format", "ipynb"))
@@ -67,6 +71,8 @@ def carrying_routes(chats: Chats) -> list[BaseRoute]:
 
 
 def _import(chats: Chats, asked: Asked, data: bytes) -> Any:
+    from codeloop.publishing.notebooks.forms import imported  # noqa: PLC0415  as above
+
     name = asked.query.get("name", "import")[:200]
     dialogues = imported(data, name=name)
     if len(dialogues) > _MOST_CHATS:

@@ -12,8 +12,8 @@ from codeloop.core.errors import UnavailableError
 class LineLimits:
     """How much works at once, in all and of one user; how much may wait."""
 
-    running: int = 16
-    of_one_user: int = 8
+    running: int = 32
+    of_one_user: int = 20
     room: int = 256
 
 

@@ -70,6 +70,7 @@ class Rooms:
         self._lock = threading.Lock()
         self._live: dict[str, RoomSession] = {}
         self._users: dict[str, int] = {}
+        self._gates: dict[str, threading.Lock] = {}
 
     @property
     def count(self) -> int:
@@ -88,14 +89,20 @@ class Rooms:
         Raises:
             SandboxError: there is none to be had.
         """
-        session = self._live.get(room.chat)
-        if session is not None:
-            return session
+        with self._lock:
+            gate = self._gates.setdefault(room.chat, threading.Lock())
+        with gate:  # of two who need it at once, the second finds what the first opened
+            return self._live.get(room.chat) or self._open(room, on_event)
+
+    def _open(self, room: Room, on_event: Callable[[str, dict[str, object]], None]) -> RoomSession:
         on_event("sandbox.state", {"state": "starting"})
+        session = None
         try:
             session = self._take(room.user)
             self._build(session, self._story(room.chat), on_event)
         except BaseException:
+            if session is not None:
+                self._pool.give_back(session)
             on_event("sandbox.state", {"state": "none"})
             raise
         with self._lock:

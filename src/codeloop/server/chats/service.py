@@ -1,9 +1,8 @@
 """What can be asked of a chat: messages, cells, hints, stops; each begins work, or ends it."""
 
 import tempfile
-import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,36 +12,18 @@ from codeloop.core.errors import (
     DataError,
     ModelError,
     SandboxError,
-    UnavailableError,
 )
 from codeloop.loop.opening import own_cells_text, request_text
 from codeloop.loop.prompts import sections
-from codeloop.server.chats.journal import Flusher, Journal, Pace
-from codeloop.server.chats.line import Line
+from codeloop.server.chats.desk import Desk, Parts
+from codeloop.server.chats.journal import Pace
 from codeloop.server.chats.results import Load
-from codeloop.server.chats.rooms import Room, Rooms
 from codeloop.server.chats.settings import MODES
 from codeloop.server.chats.story import PASSED_OVER, Story, ToldCell, read_story
 from codeloop.server.chats.telling import Teller
 from codeloop.server.chats.work import Job, LoopOrder, Work, run_cell, run_loop
-from codeloop.server.models import Models
 from codeloop.server.refusals import RefusalError, no_such
-from codeloop.server.store.store import Chat, Store
-
-_ENDING_S = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What chats are made with."""
-
-    store: Store
-    journal: Journal
-    flusher: Flusher
-    line: Line
-    models: Models
-    rooms: Rooms
-    order: LoopOrder  # of a loop that says nothing else
+from codeloop.server.store.store import Chat
 
 
 class Chats:
@@ -50,8 +31,7 @@ class Chats:
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
-        self._changed = threading.Condition()
-        self._works: dict[str, Work] = {}
+        self._desk = Desk(parts)
 
     def find(self, user: int, chat: str) -> Chat:
         """Return a user's chat.
@@ -83,7 +63,7 @@ class Chats:
         }
 
     def is_busy(self, chat: str) -> bool:
-        return chat in self._works
+        return self._desk.work(chat) is not None
 
     def ask(self, chat: Chat, text: str, *, files: Sequence[str] = (), mode: str = "auto") -> str:
         """Take a person's message, and let the loop answer it; return its name.
@@ -94,13 +74,13 @@ class Chats:
         if not text.strip():
             raise RefusalError(400, "a message has a text")
         order = self._order(chat, mode=mode)
-        work = self._claim(chat, "loop")
-        with self._undone(work):
+        work = self._desk.claim(chat, "loop")
+        with self._desk.undone(work):
             story = self.story(chat.id)
             told = self._told(story, text, files)
             name = f"m{story.messages + 1}"
             self._say(work, name, text, told, files)
-            self._start(work, self._loop(chat, order))
+            self._desk.start(work, self._loop(chat, order))
         return name
 
     def go_on(self, chat: Chat, turns: int) -> None:
@@ -110,8 +90,8 @@ class Chats:
             RefusalError: as for `ask`.
         """
         order = self._order(chat, turns=turns)
-        work = self._claim(chat, "loop")
-        with self._undone(work):
+        work = self._desk.claim(chat, "loop")
+        with self._desk.undone(work):
             story = self.story(chat.id)
             if story.dialogue is None:
                 raise RefusalError(409, "there is nothing to go on with", "nothing_to_continue")
@@ -119,7 +99,7 @@ class Chats:
             if last is not None and not last.feedback:
                 said = sections("own_cells")["continue"].substitute()
                 self._feed_back(work, story, said)
-            self._start(work, self._loop(chat, replace(order, because="person")))
+            self._desk.start(work, self._loop(chat, replace(order, because="person")))
 
     def hint(self, chat: Chat, text: str) -> None:
         """Give the loop a person's feedback on its last turn, and let it go on.
@@ -129,14 +109,14 @@ class Chats:
         """
         if not text.strip():
             raise RefusalError(400, "a hint has a text")
-        work = self._claim(chat, "loop")
-        with self._undone(work):
+        work = self._desk.claim(chat, "loop")
+        with self._desk.undone(work):
             story = self.story(chat.id)
             if story.dialogue is None or story.dialogue.last is None:
                 raise RefusalError(409, "a hint needs a reply to speak about", "nothing_to_hint")
             self._feed_back(work, story, text)
             order = replace(self._order(chat), because="person")
-            self._start(work, self._loop(chat, order))
+            self._desk.start(work, self._loop(chat, order))
 
     def run_cell(
         self, chat: Chat, language: str, code: str, *, attempt_of: str | None = None
@@ -146,15 +126,15 @@ class Chats:
         Raises:
             RefusalError: as for `ask`; or it is an attempt of a cell that there is not.
         """
-        work = self._claim(chat, "cell")
-        with self._undone(work):
+        work = self._desk.claim(chat, "cell")
+        with self._desk.undone(work):
             story = self.story(chat.id)
             if attempt_of is not None and attempt_of not in story.cells:
                 raise no_such("cell")
             teller = self._teller(work, story)
             name = teller.add_own(language, code, attempt_of)
             limits = self.parts.order.limits
-            self._start(work, lambda work: run_cell(work, teller, language, code, limits))
+            self._desk.start(work, lambda work: run_cell(work, teller, language, code, limits))
         return name
 
     def cell(self, chat: Chat, name: str) -> ToldCell:
@@ -175,18 +155,18 @@ class Chats:
             RefusalError: as for `ask`; or there is no such cell.
         """
         cell = self.cell(chat, name)
-        work = self._claim(chat, "loop")
-        with self._undone(work):
+        work = self._desk.claim(chat, "loop")
+        with self._desk.undone(work):
             story = self.story(chat.id)
             told = own_cells_text([_as_cell(cell)], note, mend=True)
             message = f"m{story.messages + 1}"
             self._say(work, message, note or f"Fix {name}", told, (), fixes=name)
-            self._start(work, self._loop(chat, self._order(chat), repairs=name))
+            self._desk.start(work, self._loop(chat, self._order(chat), repairs=name))
         return message
 
     def stop(self, chat: Chat) -> bool:
         """Stop whatever is in progress; return whether there was anything."""
-        work = self._works.get(chat.id)
+        work = self._desk.work(chat.id)
         if work is None:
             return False
         work.stop()
@@ -194,7 +174,7 @@ class Chats:
             if work.what == "loop":
                 data = {"reason": "stopped", "well": False, "detail": ""}
                 work.pace.write("loop.ended", data)
-            self._end(work)
+            self._desk.end(work)
         return True
 
     def interrupt(self, chat: Chat) -> bool:
@@ -222,7 +202,7 @@ class Chats:
         Raises:
             RefusalError: none waits.
         """
-        work = self._works.get(chat.id)
+        work = self._desk.work(chat.id)
         if work is None or not work.waits:
             raise RefusalError(409, "no cell waits to be allowed", "nothing_waits")
         work.allowed.put(run)
@@ -233,19 +213,19 @@ class Chats:
         Raises:
             RefusalError: something is in progress.
         """
-        work = self._claim(chat, "replay")
-        with self._undone(work):
+        work = self._desk.claim(chat, "replay")
+        with self._desk.undone(work):
             if replay:
-                self._start(work, self._replay)
+                self._desk.start(work, self._replay)
                 return
             self.parts.rooms.drop(chat.id)
             work.pace.write("sandbox.restarted", {})
             work.pace.write("sandbox.state", {"state": "none"})
-            self._end(work)
+            self._desk.end(work)
 
     def close_chat(self, chat: Chat) -> None:
         """Stop what is in progress in a chat, and close its session."""
-        work = self._works.get(chat.id)
+        work = self._desk.work(chat.id)
         self.stop(chat)
         if work is not None and work.ticket is not None:
             work.ticket.done.wait(5)
@@ -253,13 +233,13 @@ class Chats:
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Stop all that is in progress, and wait for it."""
-        for work in list(self._works.values()):
+        for work in self._desk.works():
             work.stop()
         self.parts.line.close(timeout_s)
 
     def pace(self, chat: str) -> Pace:
         """Return what writes a chat's events."""
-        return Pace(self.parts.journal, self.parts.flusher, chat)
+        return self._desk.pace(chat)
 
     def _order(self, chat: Chat, *, mode: str = "auto", turns: int | None = None) -> LoopOrder:
         """Return how a loop is to go, by the chat's settings and what is asked of it."""
@@ -269,54 +249,6 @@ class Chats:
         order = replace(self.parts.order, mode=mode, alias=alias)
         turns = turns or chat.settings.get("turns") or order.limits.turns
         return replace(order, limits=replace(order.limits, turns=turns))
-
-    def _claim(self, chat: Chat, what: str) -> Work:
-        """Begin work in a chat, if none is in progress there."""
-        room = Room(chat.id, chat.user)
-        work = Work(room, self.pace(chat.id), self.parts.rooms, what)
-        with self._changed:
-            before = self._works.get(chat.id)
-            if before is not None and before.ending:  # has told its end, and is not yet gone
-                self._changed.wait_for(lambda: chat.id not in self._works, _ENDING_S)
-            if chat.id in self._works:
-                raise RefusalError(409, "something is in progress in this chat", "busy")
-            self._works[chat.id] = work
-        return work
-
-    def _undone(self, work: Work) -> "_Undone":
-        return _Undone(self, work)
-
-    def _start(self, work: Work, job: Job) -> None:
-        work.pace.write("work.started", {"what": work.what})
-        try:
-            work.ticket = self.parts.line.put(
-                work.room.user,
-                lambda: self._do(work, job),
-                lambda place: work.pace.write("work.waits", {"place": place}),
-            )
-        except UnavailableError as error:
-            if work.what == "loop":
-                data = {"reason": "failed", "well": False, "detail": str(error)}
-                work.pace.write("loop.ended", data)
-            self._end(work)
-            raise RefusalError(429, str(error), "line_full") from error
-
-    def _do(self, work: Work, job: Job) -> None:
-        try:
-            job(work)
-        finally:
-            self._end(work)
-
-    def _end(self, work: Work) -> None:
-        with self._changed:
-            work.pace.write("work.ended", {})
-            self._works.pop(work.room.chat, None)
-            self._changed.notify_all()
-
-    def _give_up(self, work: Work) -> None:
-        with self._changed:
-            self._works.pop(work.room.chat, None)
-            self._changed.notify_all()
 
     def _loop(self, chat: Chat, order: LoopOrder, *, repairs: str | None = None) -> Job:
         def job(work: Work) -> None:
@@ -377,21 +309,6 @@ class Chats:
             told = request_text(text, paths)
         own = [_as_cell(each) for each in story.own if each.result is not None]
         return own_cells_text(own, told) if own else told
-
-
-class _Undone:
-    """Ends work that could not be started, so that its chat is not busy for ever."""
-
-    def __init__(self, chats: Chats, work: Work) -> None:
-        self._chats = chats
-        self._work = work
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if error is not None and self._work.ticket is None:
-            self._chats._give_up(self._work)  # noqa: SLF001  its other half
 
 
 def _as_cell(cell: ToldCell) -> Cell:

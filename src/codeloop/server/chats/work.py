@@ -124,7 +124,7 @@ def run_loop(work: Work, model: Model, story: Story, teller: Teller, order: Loop
     except StoppedError:
         reason = "stopped"
         _keep_cut(teller, model, story)
-    except (ModelError, SandboxError) as error:
+    except CodeloopError as error:
         reason, detail = ("stopped", "") if work.stopped.is_set() else ("failed", str(error))
         if detail:
             teller.fail(error, "model" if isinstance(error, ModelError) else "sandbox")

@@ -97,7 +97,11 @@ def listen(host: str, port: int) -> socket.socket:
     """
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=1024)
+        listener = socket.create_server((host, port), family=family, backlog=1024)
     except OSError as error:
         msg = f"cannot listen at {host}:{port}: {error.strerror or error}"
         raise ConfigError(msg) from error
+    # What is accepted inherits it. asyncio leaves it unset: it takes the socket for no TCP, since
+    # its protocol number is 0; the body of an answer then waits 40 ms for its head to be told of.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener

@@ -15,8 +15,8 @@ from codeloop.core.protocols import Model, Reply, Sampling
 from codeloop.loop.critics import ExecutionCritic
 from codeloop.loop.refine import refine
 from codeloop.models.openai import OpenAIModel
+from codeloop.server.chats.desk import Parts
 from codeloop.server.chats.rooms import LazySession, RoomSession
-from codeloop.server.chats.service import Parts
 from codeloop.server.models import StoppableModel
 from codeloop.server.openai.history import History, content_text, told_result
 from codeloop.server.openai.running import Running, Said

@@ -12,7 +12,7 @@ from typing import Any
 from codeloop.core.records import as_line
 from codeloop.server.store.blobs import Blobs
 from codeloop.server.store.database import Database
-from codeloop.server.store.users import Users
+from codeloop.server.store.users import User, Users
 
 _COLUMNS = "id, user, kind, title, model, settings, created_at, changed_at, last_seq, busy"
 _SAID = {"message.added": "text", "cell.added": "code", "turn.ended": "reply"}
@@ -136,6 +136,13 @@ class Store:
             connection.execute("DELETE FROM search WHERE chat = ?", (chat.id,))
             connection.execute("DELETE FROM chats WHERE id = ?", (chat.id,))
         self.blobs.drop_unused(names)
+
+    def remove_user(self, user: User) -> None:
+        """Remove a user with all that is theirs."""
+        sql = f"SELECT {_COLUMNS} FROM chats WHERE user = ?"  # noqa: S608
+        for row in self.database.read(sql, (user.id,)):
+            self.delete_chat(_chat(row))
+        self.users.remove(user)
 
     def append(self, chat: str, kind: str, data: Mapping[str, Any]) -> StoredEvent:
         """Write an event of a chat, with what follows from it.
