@@ -7,6 +7,7 @@ import os
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -33,9 +34,10 @@ class Recorded:
 
 
 class RecordingModel:
-    """Passes calls on to a model and appends those that came to their end to a file.
+    """Passes calls on to a model and appends those that said something to a file.
 
-    Threads and processes may record into one file. What fails or is cancelled is not recorded.
+    Threads and processes may record into one file. What fails is not recorded. Of a call that is
+    closed early, as when a reply repeats itself, it is what came until then.
     Token counts are, so that a replay cuts dialogues where the recording did.
     """
 
@@ -83,15 +85,31 @@ def recorded(
     timeout_s: float | None,
     keep: Callable[[Recorded], None],
 ) -> Generator[str | Reply, None, None]:
-    """Pass a call on, and have it kept once it has come to its end."""
+    """Pass a call on, and have it kept once it has come to its end, or the caller has enough."""
     pieces: list[str] = []
-    for part in model.stream(messages, sampling, timeout_s=timeout_s):
-        if isinstance(part, Reply):
-            asked = tuple(messages)
-            keep(Recorded(model.name, asked, sampling, tuple(pieces), part, model.context_tokens))
-        else:
+
+    def end(reply: Reply) -> None:
+        asked = tuple(messages)
+        keep(Recorded(model.name, asked, sampling, tuple(pieces), reply, model.context_tokens))
+
+    with closing(model.stream(messages, sampling, timeout_s=timeout_s)) as stream:
+        for part in stream:
+            if isinstance(part, Reply):
+                end(part)
+                yield part
+                return
             pieces.append(part)
-        yield part
+            try:
+                yield part
+            except GeneratorExit:
+                end(_cut("".join(pieces), model, messages))
+                raise
+
+
+def _cut(text: str, model: Model, messages: Sequence[Message]) -> Reply:
+    """Return a reply that its caller cut; the tokens are counted, since the model says nothing."""
+    written = model.count_tokens([Message(Role.ASSISTANT, text)])
+    return Reply(text, Finish.CANCELLED, Usage(model.count_tokens(messages), written))
 
 
 class ReplayModel:

@@ -26,7 +26,8 @@ _CLOSES_STRINGS = "\n\"\"\"\n```\n'''\n```\n"
 class KeepingModel:
     """Says what a file already holds, and asks the model for the rest, which it adds to the file.
 
-    So runs that ask the same share one reply, and a run that is made again costs nothing. Threads
+    So runs that ask the same share one reply, and a run that is made again costs nothing, but for
+    replies that were cut: those are asked anew, since another caller may want more of them. Threads
     and processes may keep in one file; what another process adds is seen when it is next opened.
     """
 
@@ -40,7 +41,11 @@ class KeepingModel:
         self._path = path
         self._lock = threading.Lock()
         calls, _ = read_recording(path) if path.exists() else ([], {})
-        self._kept = {call_key(each.model, each.messages, each.sampling): each for each in calls}
+        self._kept = {
+            call_key(each.model, each.messages, each.sampling): each
+            for each in calls
+            if each.reply.finish is not Finish.CANCELLED
+        }
 
     @property
     def name(self) -> str:
@@ -71,6 +76,8 @@ class KeepingModel:
 
     def _keep(self, call: Recorded) -> None:
         append_line(self._path, to_json(call))
+        if call.reply.finish is Finish.CANCELLED:
+            return
         with self._lock:
             self._kept[call_key(call.model, call.messages, call.sampling)] = call
 

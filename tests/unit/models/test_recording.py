@@ -82,14 +82,23 @@ def test_the_same_call_gets_its_replies_in_order_then_the_last(path: Path) -> No
     assert [said(replay, ask("x"))[0] for _ in range(3)] == ["one", "two", "two"]
 
 
-def test_what_failed_or_was_cancelled_is_not_recorded(path: Path) -> None:
-    recording = RecordingModel(ScriptedModel([ModelError("down"), "text"], piece_chars=1), path)
+def test_what_failed_is_not_recorded(path: Path) -> None:
     with pytest.raises(ModelError):
-        said(recording, ask("x"))
-    pieces = recording.stream(ask("x"), Sampling())
-    next(pieces)
-    pieces.close()
+        said(RecordingModel(ScriptedModel([ModelError("down")]), path), ask("x"))
     assert not path.exists()
+
+
+def test_of_a_call_that_was_closed_it_is_recorded_what_came_until_then(path: Path) -> None:
+    pieces = RecordingModel(ScriptedModel(["text"], piece_chars=1), path).stream(
+        ask("x"), Sampling()
+    )
+    assert [next(pieces), next(pieces)] == ["t", "e"]
+    pieces.close()
+    *again, reply = said(ReplayModel(path), ask("x"))
+    assert again == ["t", "e"]
+    assert isinstance(reply, Reply)
+    assert (reply.text, reply.finish) == ("te", Finish.CANCELLED)
+    assert reply.usage.completion_tokens > 0
 
 
 @pytest.mark.parametrize(

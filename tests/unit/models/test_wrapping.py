@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from codeloop.core.dialogue import Finish, Message, Role
 from codeloop.core.errors import ModelError
 from codeloop.core.protocols import Reply, Sampling
+from codeloop.models.recording import ReplayModel
 from codeloop.models.scripted import ScriptedModel
 from codeloop.models.wrapping import KeepingModel, UntilCodeModel
 
@@ -101,6 +102,17 @@ def test_what_was_asked_before_is_not_asked_again(tmp_path: Path) -> None:
     assert said(later, seed=2)[1] == other[1]
     with pytest.raises(ModelError):
         said(later, seed=3)
+
+
+def test_what_was_cut_is_asked_anew_and_can_be_replayed(tmp_path: Path) -> None:
+    path = tmp_path / "kept.jsonl"
+    model = KeepingModel(ScriptedModel(["one", "one and two"], piece_chars=3), path)
+    stream = model.stream(ASKED, Sampling())
+    next(stream)
+    stream.close()
+    assert said(ReplayModel(path))[1].finish is Finish.CANCELLED  # type: ignore[arg-type]
+    assert said(KeepingModel(ScriptedModel(["one and two"]), path))[1].text == "one and two"
+    assert said(model)[1].text == "one and two"
 
 
 def test_what_was_cut_on_purpose_is_kept_apart_from_what_was_not(tmp_path: Path) -> None:
