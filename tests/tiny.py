@@ -5,6 +5,7 @@ A big vocabulary on a small body would be all loss head, and would measure nothi
 
 import random
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from transformers import (
     Qwen2ForCausalLM,
 )
 
+from codeloop.core.dialogue import Cell, Dialogue, Feedback, Source, Turn
+from codeloop.core.execution import ExecutionResult, GuestError, Output, Status
 from codeloop.train.vocabulary import byte_level
 
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
@@ -93,3 +96,27 @@ def snippets(count: int, *, seed: int = 0, length: int = 2000) -> list[str]:
         start = draw.randrange(len(text) - length)
         pieces.append(text[start : start + length])
     return pieces
+
+
+def practice(count: int) -> list[Dialogue]:
+    """Return dialogues that a tiny model can learn: a name is wrong, and is mended."""
+    names = ("total", "price", "count", "width", "depth")
+    found = []
+    for at in range(count):
+        name, number = names[at % len(names)], at % 7 + 2
+        wrong = f"{name} = {number}\nprint({name[:-1]} * 2)\n"
+        right = f"{name} = {number}\nprint({name} * 2)\n"
+        error = GuestError("NameError", f"name '{name[:-1]}' is not defined")
+        failed = ExecutionResult(Status.ERROR, error=error)
+        told = (Feedback(Source.EXECUTION),)
+        dialogue = Dialogue.ask(f"Print twice the {name}, which is {number}.")
+        dialogue = replace(dialogue, id=f"practice-{at}")
+        dialogue = dialogue.with_turn(
+            Turn(f"```python\n{wrong}```", (Cell("python", wrong, failed),), told)
+        )
+        ran = ExecutionResult(Status.OK, Output(f"{2 * number}\n"))
+        dialogue = dialogue.with_turn(
+            Turn(f"The name was cut.\n\n```python\n{right}```", (Cell("python", right, ran),), told)
+        )
+        found.append(dialogue.with_turn(Turn(f"Twice the {name} is {2 * number}.")))
+    return found

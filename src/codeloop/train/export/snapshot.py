@@ -60,7 +60,7 @@ class Merged:
             if ".lora_" not in name
         }
         for name, module in self._model.named_modules() if self._with_adapter else ():
-            for adapter in getattr(module, "active_adapters", ()):
+            for adapter in module.active_adapters if hasattr(module, "get_delta_weight") else ():
                 weight = f"{name}.weight"
                 weights[weight] = weights[weight] + module.get_delta_weight(adapter).detach()
         return weights

@@ -1,6 +1,5 @@
 """What a trainer is fed: an epoch of checked rows, and batches that know kinds of replies."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from datasets import Dataset, concatenate_datasets
@@ -39,11 +38,6 @@ def feed(config: TrainConfig, report: Report, split: Split) -> Dataset | None:
         strategy = config.trl.get("packing_strategy", "bfd")
         rows = pack_dataset(rows, config.max_length, strategy)
     return rows
-
-
-def packs(trl: Mapping[str, Any]) -> bool:
-    """Return whether rows share a sequence, told apart by their positions alone."""
-    return bool(trl.get("packing")) and trl.get("packing_strategy", "bfd") != "wrapped"
 
 
 class KindCollator(DataCollatorForLanguageModeling):

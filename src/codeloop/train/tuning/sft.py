@@ -19,7 +19,7 @@ from codeloop.train.rendering import Kind
 from codeloop.train.runs import Facts, Method, RunFolder
 from codeloop.train.shaping import cache_folder, shaping
 from codeloop.train.tuning.callbacks import RunLog, TriedProblems
-from codeloop.train.tuning.feeding import KindCollator, feed, packs
+from codeloop.train.tuning.feeding import KindCollator, feed
 from codeloop.train.tuning.solving import Solve
 
 _KINDS = tuple(kind for kind in Kind if kind is not Kind.NONE)
@@ -184,24 +184,20 @@ def _trainer(
         "dataset_kwargs": {"skip_prepare_dataset": True},
     }
     args = arguments(config, SFTConfig, run, {**config.trl, **fixed})
-    collator = KindCollator(
-        loaded.tokenizer.pad_token_id,
-        padding_free=packs(config.trl),
-        pad_to_multiple_of=args.pad_to_multiple_of,
-    )
     model = loaded.model
     if args.activation_checkpointing and config.peft is not None:
         model.enable_input_require_grads()
-    return KindTrainer(
+    trainer = KindTrainer(
         model=model,
         args=args,
-        data_collator=collator,
         train_dataset=rows,
         eval_dataset=held,
         processing_class=loaded.tokenizer,
         callbacks=callbacks(config, run),
         peft_config=adapter_of(config),
     )
+    trainer.data_collator = KindCollator(**vars(trainer.data_collator))  # as TRL made its own
+    return trainer
 
 
 def _tried(
