@@ -39,7 +39,7 @@ def peer(tmp_path: Path) -> Peer:
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=140,
+            timeout=280,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr

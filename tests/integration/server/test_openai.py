@@ -111,6 +111,54 @@ def test_a_loop_ends_when_its_client_hangs_up_in_mid_run(start: StartPage) -> No
     until(lambda: server.client.get(f"/v1/responses/{name}").json["status"] == "cancelled")
 
 
+STUBBORN = """```python
+print('begun', flush=True)
+while True:
+    try:
+        while True: pass
+    except KeyboardInterrupt:
+        pass
+```"""
+
+
+def test_code_that_takes_no_notice_of_a_cancel_is_killed_and_its_container_lives_on(
+    start: StartPage,
+) -> None:
+    server = start(replies=[STUBBORN, "```python\nprint('well')\n```"])
+    begun = respond(server.client, "spin", background=True)
+    name = begun["id"]
+    until(lambda: call_started(server, name))
+    assert server.client.post(f"/v1/responses/{name}/cancel").json["status"] == "cancelled"
+    container = call_of(server.client.get(f"/v1/responses/{name}").json)["container_id"]
+    tools = [{"type": "code_interpreter", "container": container}]
+    include = ["code_interpreter_call.outputs"]
+    second = respond(server.client, "go on", tools=tools, include=include)
+    assert call_of(second)["outputs"] == [{"type": "logs", "logs": "well\n"}]
+
+
+def test_a_loop_of_completions_is_stopped_when_its_client_hangs_up(start: StartPage) -> None:
+    server = start(replies=[STUBBORN, "Well."])
+    body = {"model": "scripted+run", "stream": True}
+    body["messages"] = [{"role": "user", "content": "spin"}]
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    headers = {"Authorization": f"Bearer {server.token}", "Content-Type": "application/json"}
+    connection.request("POST", "/v1/chat/completions", json.dumps(body), headers)
+    response = connection.getresponse()
+    _data(response)
+    time.sleep(0.3)  # for the code to begin
+    response.close()
+    connection.close()
+    answer = complete(server.client, [{"role": "user", "content": "well?"}], "scripted+run")
+    assert answer.json["choices"][0]["message"]["content"] == "Well."
+
+
+def call_started(server: PageServer, response: str) -> bool:
+    """Return whether the code of a response in the background has printed something."""
+    containers = server.client.get("/v1/containers").json["data"]
+    paths = [f"/api/chats/{each['id'][5:]}/events?wait=0" for each in containers]
+    return any(b"begun" in server.client.get(path).body for path in paths)
+
+
 def test_two_responses_in_one_container_do_not_mix(start: StartPage) -> None:
     server = start(replies=[SPIN, "```python\n1\n```"])
     container = server.client.post("/v1/containers", {"name": "c"}).json["id"]

@@ -21,6 +21,7 @@ from codeloop.server.chats.rooms import LazySession, Room, Rooms, RoomSession
 from codeloop.server.chats.story import Story
 from codeloop.server.chats.telling import Teller
 from codeloop.server.models import StoppableModel, StoppedError
+from codeloop.server.pressing import press
 
 _KILL_AFTER_S = 0.7  # for code that takes no notice of an interrupt
 
@@ -67,6 +68,9 @@ class Work:
         self.allowed.put(False)
         if self.model is not None:
             self.model.stop()
+        press(self._interrupt, lambda: self.ticket is None or self.ticket.done.is_set())
+
+    def _interrupt(self) -> None:
         session = self.rooms.live(self.room.chat)
         if session is not None and session.interrupt():
             timer = threading.Timer(_KILL_AFTER_S, self._kill, (session,))

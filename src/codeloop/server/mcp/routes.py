@@ -25,6 +25,7 @@ from codeloop.server.mcp.protocol import (
 from codeloop.server.mcp.streams import status_of
 from codeloop.server.openai.containers import Containers
 from codeloop.server.openai.shelf import name_of
+from codeloop.server.pressing import press
 from codeloop.server.refusals import RefusalError
 from codeloop.server.store.store import Chat
 
@@ -142,9 +143,10 @@ class _Act:
             self._containers, container, self._limits, self._isolation
         )
         stopped = cancelled(message)
-        if stopped is not None and (container.id, repr(stopped)) in self._running:
-            self._running[container.id, repr(stopped)] = True
-            interpreter.interrupt()
+        key = container.id, repr(stopped)
+        if stopped is not None and key in self._running:
+            self._running[key] = True
+            press(interpreter.interrupt, lambda: key not in self._running)
         if not is_request(message):
             return Response(status_code=202)
         return self._answer(message, interpreter, container.id)

@@ -28,6 +28,7 @@ from codeloop.server.mcp.protocol import (
     refused,
 )
 from codeloop.server.mcp.tools import Interpreter
+from codeloop.server.pressing import press
 
 
 class SessionInterpreter:
@@ -135,8 +136,7 @@ class _Calls:
     def cancel(self, name: object) -> None:
         """Interrupt a call; one that waits never begins."""
         self._cancelled.add(repr(name))
-        if self._current == repr(name):
-            self._interpreter.interrupt()
+        press(self._interpreter.interrupt, lambda: self._current != repr(name))
 
     def write(self, message: Json) -> None:
         line = json.dumps(message).encode() + b"\n"

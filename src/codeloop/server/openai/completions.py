@@ -1,14 +1,15 @@
 """Chat completions: `NAME` is a model as it is, `NAME+run` the whole loop with its outputs."""
 
 import secrets
+import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
 from codeloop.core.dialogue import Finish, Message, Role, Usage
-from codeloop.core.errors import CodeloopError, SandboxError
+from codeloop.core.errors import CodeloopError
 from codeloop.core.events import DialogueDone, ExecutionDone, TextDelta
 from codeloop.core.execution import InputRequested
 from codeloop.core.protocols import Model, Reply, Sampling
@@ -18,6 +19,7 @@ from codeloop.models.openai import OpenAIModel
 from codeloop.server.chats.desk import Parts
 from codeloop.server.chats.rooms import LazySession, RoomSession
 from codeloop.server.models import StoppableModel
+from codeloop.server.openai.containers import KILL_AFTER_S
 from codeloop.server.openai.history import History, content_text, told_result
 from codeloop.server.openai.running import Running, Said
 from codeloop.server.openai.visits import Visits, key_of
@@ -28,6 +30,7 @@ _RELAY_S = 600.0
 # what only an endpoint can do: passed through to one as it is
 _RELAYED = frozenset(
     {"tools", "functions", "response_format", "logit_bias", "logprobs", "n", "modalities", "audio"}
+    | {"presence_penalty", "frequency_penalty", "reasoning_effort", "prediction"}
 )
 _FINISHES = {
     Finish.STOP: "stop",
@@ -275,9 +278,16 @@ class _Visit:
         return session
 
     def interrupt(self) -> None:
-        if self.session is not None:
-            with suppress(SandboxError):
-                self.session.interrupt()
+        """Interrupt the run in progress; code that takes no notice is killed."""
+        session = self.session
+        if session is not None and session.interrupt():
+            kill = threading.Timer(KILL_AFTER_S, self._kill, (session,))
+            kill.daemon = True
+            kill.start()
+
+    def _kill(self, session: RoomSession) -> None:
+        if session.idle_since is None:
+            session.close()
 
 
 class _Writer:

@@ -25,6 +25,7 @@ from codeloop.server.openai.shelf import CONTAINER, Shelf, name_of
 from codeloop.server.refusals import RefusalError, no_such
 from codeloop.server.store.store import Chat
 
+KILL_AFTER_S = 0.7
 _FILE = "container file"
 EXPIRES_MINUTES = 20  # as it is told; in truth its session is built anew when it is needed
 
@@ -178,10 +179,17 @@ class Containers:
             self._parts.journal.write(container.id, "sandbox.restarted", {})
 
     def interrupt(self, container: Chat) -> None:
-        """Interrupt the run in progress, if there is one."""
+        """Interrupt the run in progress, if there is one; code that takes no notice is killed."""
         session = self._parts.rooms.live(container.id)
-        if session is not None:
-            session.interrupt()
+        if session is not None and session.interrupt():
+            kill = threading.Timer(KILL_AFTER_S, self._kill, (container, session))
+            kill.daemon = True
+            kill.start()
+
+    def _kill(self, container: Chat, session: RoomSession) -> None:
+        """Close a session that still runs what was interrupted; the next use builds it anew."""
+        if session.idle_since is None and self._parts.rooms.live(container.id) is session:
+            self._parts.rooms.drop(container.id)
 
     def _teller(self, container: Chat) -> Teller:
         blobs, story = self._parts.store.blobs, self._chats.story(container.id)

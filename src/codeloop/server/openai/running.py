@@ -9,6 +9,7 @@ from typing import Any
 
 from codeloop.core.errors import UnavailableError
 from codeloop.server.chats.line import Line, Ticket
+from codeloop.server.pressing import press
 from codeloop.server.refusals import RefusalError
 
 Said = dict[str, Any]
@@ -60,8 +61,7 @@ class Running:
         self.stopped = True
         if self._line is not None and self._ticket is not None and self._line.cancel(self._ticket):
             self._end()
-        for stop in list(self.stops):
-            stop()
+        press(lambda: [stop() for stop in list(self.stops)], lambda: self.ended)
 
     def all(self) -> list[Said]:
         """Return what it says in all, once it has ended."""

@@ -52,7 +52,10 @@ class Visits:
         return session
 
     def keep(self, user: int, key: str, session: RoomSession) -> None:
-        """Keep a session for the exchange that goes on from here."""
+        """Keep a session for the exchange that goes on from here; one that died is given back."""
+        if not session.alive:
+            self._rooms.give_back(session)
+            return
         with self._lock:
             replaced = self._kept.pop((user, key), None)
             self._kept[user, key] = session
