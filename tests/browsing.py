@@ -79,7 +79,8 @@ def cells(page: Page) -> Locator:
 
 
 def run_own(page: Page, code: str) -> None:
-    """Write a cell of one's own and run it."""
+    """Write a cell of one's own and run it, as soon as nothing else is in progress."""
+    expect(page.locator(".banner.working")).to_have_count(0)
     if not page.get_by_role("textbox", name="Your own code").is_visible():
         page.get_by_role("button", name="Write code yourself").click()
     page.get_by_role("textbox", name="Your own code").fill(code)

@@ -241,11 +241,24 @@ function finishCell(view: View, data: Data["cell.finished"], seq: number): View 
 function grown(cell: Cell, stream: StreamName, text: string): Partial<Cell> {
   if (cell.kept >= KEPT) return {};
   const last = cell.output[cell.output.length - 1];
-  const joins = last !== undefined && last.stream === stream && last.text.length < PIECE;
-  const output = joins
-    ? [...cell.output.slice(0, -1), { stream, text: last.text + text }]
-    : [...cell.output, { stream, text }];
+  const joins = last !== undefined && last.stream === stream && !(last.text.length >= PIECE && last.text.endsWith("\n"));
+  const before = joins ? cell.output.slice(0, -1) : cell.output;
+  const output = [...before, ...inPieces(stream, joins ? last.text + text : text)];
   return { output, kept: cell.kept + text.length };
+}
+
+/** Cut a text at ends of lines into pieces that are quick to draw, and are not drawn again. */
+export function inPieces(stream: StreamName, text: string): Chunk[] {
+  const pieces: Chunk[] = [];
+  let at = 0;
+  while (text.length - at > PIECE) {
+    const end = text.indexOf("\n", at + PIECE - 1) + 1;
+    if (end === 0) break;
+    pieces.push({ stream, text: text.slice(at, end) });
+    at = end;
+  }
+  if (at < text.length) pieces.push({ stream, text: text.slice(at) });
+  return pieces;
 }
 
 /** What was typed stands in the output, as it does in a terminal. */

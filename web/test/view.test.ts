@@ -118,6 +118,16 @@ describe("the view of a chat", () => {
     expect(view.cells["c1"]?.kept).toBeLessThan(300_000);
   });
 
+  test("cuts output at ends of lines, and loses none of it", () => {
+    const running = told(repaired().slice(0, 7));
+    const texts = Array.from({ length: 400 }, (_, at) => `line ${at} ${"y".repeat(at % 50)}\nand `);
+    const parts = texts.map((text) => event("cell.output", { cell: "c1", run: "r1", stream: "stdout", text }));
+    const output = told(parts, running).cells["c1"]?.output ?? [];
+    expect(output.map((chunk) => chunk.text).join("")).toBe(texts.join(""));
+    expect(output.length).toBeGreaterThan(2);
+    for (const chunk of output.slice(0, -1)) expect(chunk.text.endsWith("\n")).toBe(true);
+  });
+
   test("asks for a line, and shows what was typed", () => {
     const running = told(repaired().slice(0, 7));
     const asked = told([event("cell.input", { cell: "c1", run: "r1", prompt: "name? " })], running);

@@ -133,7 +133,8 @@ def test_a_plot_is_shown(open_page: OpenPage) -> None:
     until_rest(page)
     picture = page.get_by_role("img", name="Plot 1")
     expect(picture).to_be_visible()
-    page.wait_for_function("document.querySelector('.picture img').naturalWidth > 100")
+    width = picture.evaluate("async (image) => (await image.decode(), image.naturalWidth)")
+    assert width > 100
 
 
 def test_code_is_edited_and_run_again_and_variables_are_listed(open_page: OpenPage) -> None:

@@ -42,6 +42,7 @@ def test_a_run_is_interrupted_and_its_variables_stay(open_page: OpenPage) -> Non
     page.keyboard.press("Escape")
     expect(cells(page).locator(".foot")).to_contain_text("interrupted")
     run_own(page, "print(kept)")
+    expect(cells(page)).to_have_count(2)
     expect(cells(page).last.locator("pre.output")).to_have_text("42\n")
 
 
@@ -123,5 +124,6 @@ def test_a_killed_server_is_found_again_and_variables_are_back(begin: Begin, vis
     begin()
     expect(page.get_by_text("connection lost")).to_be_hidden()
     run_own(page, "print(x + 1)")
+    expect(cells(page)).to_have_count(2)
     expect(cells(page).last.locator("pre.output")).to_have_text("42\n")
     expect(page.get_by_text("variables and files are back")).to_be_visible()

@@ -8,6 +8,7 @@ import type { View } from "../view";
 import { upload } from "./composer";
 import { DRAWERS, restart } from "./head";
 import { Icon, IconButton } from "./icons";
+import { Limits } from "./limits";
 
 interface Variable {
   name: string;
@@ -178,7 +179,6 @@ const LEVELS: Readonly<Record<string, string>> = {
 function Sandbox({ chat, view }: { chat: string; view: View }): VNode {
   const { state, isolation, memory_bytes: memory, disk_bytes: disk } = view.sandbox;
   const level = isolation || server.value?.isolation || "";
-  const limits = Object.entries(server.value?.limits ?? {}).filter(([, value]) => typeof value === "number");
   return (
     <>
       <dl class="facts">
@@ -203,26 +203,10 @@ function Sandbox({ chat, view }: { chat: string; view: View }): VNode {
           Restart and replay
         </button>
       </div>
-      {limits.length > 0 && (
-        <>
-          <h3>Limits of a run</h3>
-          <dl class="facts">
-            {limits.map(([name, value]) => (
-              <Limit key={name} name={name} value={value as number} />
-            ))}
-          </dl>
-        </>
-      )}
-    </>
-  );
-}
-
-function Limit({ name, value }: { name: string; value: number }): VNode {
-  const words = name.replace(/_(bytes|s)$/, "").replace(/_/g, " ");
-  return (
-    <>
-      <dt>{words}</dt>
-      <dd>{name.endsWith("_bytes") ? bytes(value) : name.endsWith("_s") ? seconds(value) : number(value)}</dd>
+      <h3>Limits</h3>
+      <dl class="facts">
+        <Limits limits={server.value?.limits ?? {}} />
+      </dl>
     </>
   );
 }

@@ -4,12 +4,16 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Result } from "../events";
 import { coloured } from "../text/colours";
 import { bytes, seconds } from "../text/sizes";
-import type { Cell, Chunk } from "../view";
+import { inPieces, type Cell, type Chunk } from "../view";
 import { memo } from "./memo";
 
-const Piece = memo(function Piece({ stream, text }: { stream: string; text: string }): VNode {
+const LINE_PX = 19.5;
+
+/** A piece that is lines as a whole is a block, which the browser lays out only where it is seen. */
+const Piece = memo(function Piece({ stream, text, whole }: { stream: string; text: string; whole: boolean }): VNode {
+  const size = whole ? { containIntrinsicSize: `auto ${(text.split("\n").length - 1) * LINE_PX}px` } : {};
   return (
-    <span class={`piece ${stream}`}>
+    <span class={`piece ${stream} ${whole ? "whole" : ""}`} style={size}>
       {coloured(text).map((span, at) => (span.classes ? <span key={at} class={span.classes}>{span.text}</span> : span.text))}
     </span>
   );
@@ -36,10 +40,15 @@ function Written({ chunks, live }: { chunks: readonly Chunk[]; live: boolean }):
       }}
     >
       {chunks.map((chunk, at) => (
-        <Piece key={at} stream={chunk.stream} text={chunk.text} />
+        <Piece key={at} stream={chunk.stream} text={chunk.text} whole={whole(chunks, at)} />
       ))}
     </pre>
   );
+}
+
+function whole(chunks: readonly Chunk[], at: number): boolean {
+  const ends = (index: number): boolean => chunks[index]?.text.endsWith("\n") ?? true;
+  return ends(at) && ends(at - 1);
 }
 
 /** What both streams hold: as it came if all of it was seen, else what the result kept of each. */
@@ -50,11 +59,7 @@ export function chunksOf(cell: Cell): readonly Chunk[] {
   const seen = (stream: string): number =>
     cell.output.reduce((sum, chunk) => sum + (chunk.stream === stream ? chunk.text.length : 0), 0);
   if (!cut && seen("stdout") >= result.stdout.text.length && seen("stderr") >= result.stderr.text.length) return cell.output;
-  const kept: Chunk[] = [
-    { stream: "stdout", text: result.stdout.text },
-    { stream: "stderr", text: result.stderr.text },
-  ];
-  return kept.filter((chunk) => chunk.text);
+  return [...inPieces("stdout", result.stdout.text), ...inPieces("stderr", result.stderr.text)];
 }
 
 interface OutputProps {

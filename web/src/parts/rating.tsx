@@ -33,7 +33,7 @@ export const Rating = memo(function Rating({ chat, target, rated, own, what }: R
     setOpen(next !== null);
   };
   return (
-    <div class="rating">
+    <div class={`rating ${open ? "open" : ""}`}>
       <IconButton icon="up" label={`Good ${what}`} pressed={rated?.thumb === "up"} onClick={() => press("up")} />
       <IconButton icon="down" label={`Bad ${what}`} pressed={rated?.thumb === "down"} onClick={() => press("down")} />
       {!open && (

@@ -4,9 +4,10 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { ask, get } from "../api";
 import { modelNames } from "../parts/composer";
 import { IconButton } from "../parts/icons";
+import { Limits } from "../parts/limits";
 import { ScreenHead } from "../parts/screenhead";
 import { go, keysShown, loadChats, picked, remember, say, server, theme, tried } from "../state";
-import { bytes, number, seconds } from "../text/sizes";
+import { number, seconds } from "../text/sizes";
 
 interface Used {
   model: string;
@@ -66,27 +67,13 @@ export function SettingsScreen(): VNode {
               <dd>{state.isolation}</dd>
               <dt>Languages</dt>
               <dd>{state.languages.join(", ")}</dd>
-              {Object.entries(state.limits).map(([name, value]) => (
-                <Limit key={name} name={name} value={value} />
-              ))}
+              <Limits limits={state.limits} />
             </dl>
             <Usage />
           </section>
         )}
       </div>
     </main>
-  );
-}
-
-function Limit({ name, value }: { name: string; value: unknown }): VNode | null {
-  if (typeof value !== "number") return null;
-  const words = name.replace(/_(bytes|s)$/, "").replace(/_/g, " ");
-  const shown = name.endsWith("_bytes") ? bytes(value) : /_s$|seconds/.test(name) ? seconds(value) : number(value);
-  return (
-    <>
-      <dt>Limit: {words}</dt>
-      <dd>{shown}</dd>
-    </>
   );
 }
 

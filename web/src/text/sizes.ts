@@ -14,7 +14,8 @@ export function bytes(count: number): string {
 export function seconds(count: number): string {
   if (count < 1) return `${Math.round(count * 1000)} ms`;
   if (count < 60) return `${count.toFixed(1)} s`;
-  return `${Math.floor(count / 60)} min ${Math.round(count % 60)} s`;
+  const rest = Math.round(count % 60);
+  return `${Math.floor(count / 60)} min${rest ? ` ${rest} s` : ""}`;
 }
 
 export function number(count: number): string {
