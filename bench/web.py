@@ -214,7 +214,7 @@ def starts(rounds: int, peers: list[str]) -> dict[str, dict[str, float]]:
     times: dict[str, list[float]] = {name: [] for name in ("codeloop", *peers)}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        pythons = {peer: environment(PEERS[peer][0]) for peer in peers}
+        pythons = {peer: environment(PEERS[peer][0], folder / peer) for peer in peers}
         for number in range(rounds + 1):
             for way, found in times.items():
                 taken = start_of(way, pythons.get(way, ""), folder)
@@ -226,13 +226,13 @@ def starts(rounds: int, peers: list[str]) -> dict[str, dict[str, float]]:
     }
 
 
-def environment(requirement: str) -> str:
+def environment(requirement: str, folder: Path) -> str:
     """Return the interpreter of an environment that has a peer."""
-    command = ["uv", "run", "--no-project", "--quiet", "--with", requirement, "python", "-c"]
-    told = subprocess.run(
-        [*command, "import sys; print(sys.executable)"], capture_output=True, text=True, check=True
-    )
-    return told.stdout.strip()
+    python = folder / "bin" / "python"
+    subprocess.run(["uv", "venv", "--quiet", str(folder)], check=True)
+    install = ["uv", "pip", "install", "--quiet", "--python", str(python), requirement]
+    subprocess.run(install, check=True)
+    return str(python)
 
 
 def start_of(way: str, python: str, folder: Path) -> float:

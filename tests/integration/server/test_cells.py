@@ -191,7 +191,7 @@ def test_chats_are_found_by_their_words_and_gone_when_deleted(start: StartPage) 
     one.say("Sea?")
     two.say("Garden?")
     found = client.get("/api/chats?q=whale").json["chats"]
-    assert [each["id"] for each in found] == [one.id]
+    assert [(each["id"], each["snippet"]) for each in found] == [(one.id, "About whales.")]
     assert client.get('/api/chats?q=%22*%20OR%20"').json == {"chats": []}
     assert client.ask("DELETE", f"/api/chats/{one.id}").status == 204
     assert client.get("/api/chats?q=whale").json == {"chats": []}

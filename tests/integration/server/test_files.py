@@ -107,3 +107,18 @@ def test_uploads_under_odd_names_stay_in_the_work_directory(start: StartPage) ->
     odd = quote("x'y\"$(id)", safe="")
     assert server.client.ask("DELETE", f"/api/chats/{chat.id}/files/{odd}").status == 204
     assert len(chat.get("/files").json["files"]) == len(listed) - 1
+
+
+def test_a_display_for_which_its_user_has_no_room_is_told_without_its_bytes(
+    start: StartPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("codeloop.server.chats.service.USER_BYTES", 10)
+    monkeypatch.setattr("codeloop.server.chats.files.USER_BYTES", 10)
+    client = start().client
+    chat = client.new_chat()
+    result = chat.run("class P:\n def _repr_html_(self): return '<b>' + 'x' * 40\nP()")
+    part = dict(result["displays"][0]["parts"])["text/html"]
+    assert part == {"blob": "", "mime": "text/html", "bytes": 43}
+    put = client.ask("PUT", f"/api/chats/{chat.id}/files/a", b"x" * 11)
+    assert put.json["error"]["code"] == "quota"
+    assert chat.get("/export?format=ipynb").status == 200

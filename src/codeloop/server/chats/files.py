@@ -17,11 +17,11 @@ from codeloop.server.chats.work import files_json, tell_files
 from codeloop.server.checks import read_body
 from codeloop.server.endpoints import Asked, endpoint, guarded
 from codeloop.server.refusals import RefusalError, no_such
+from codeloop.server.store.blobs import USER_BYTES
 from codeloop.server.store.store import Chat
 
 UPLOAD_BYTES = 64 * MIB
 MOST_UPLOADS = 200  # of one chat
-USER_BYTES = 2048 * MIB  # of all of a user's blobs
 _NAME_BYTES = 200
 _FRAME_POLICY = (
     "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; "

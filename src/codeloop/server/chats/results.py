@@ -41,7 +41,7 @@ def result_from_json(data: dict[str, Any], load: Load | None = None) -> Executio
         for mime, form in display["parts"]:
             if not isinstance(form, dict):
                 parts.append([mime, form])
-            elif load is not None:
+            elif load is not None and form["blob"]:  # not what its user had no room for
                 parts.append([mime, _loaded(mime, load(form["blob"]))])
         displays.append({"parts": parts})
     return from_json(ExecutionResult, {**data, "displays": displays})

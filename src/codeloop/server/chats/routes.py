@@ -69,13 +69,17 @@ class _Acts:
             point = float(before) if before else None
         except ValueError as error:
             raise RefusalError(400, "before: a time in seconds is wanted") from error
+        query = asked.query.get("q", "")[:_TITLE_CHARS]
         found = self._store.chats(
             asked.user.id,
-            query=asked.query.get("q", "")[:_TITLE_CHARS],
+            query=query,
             limit=asked.number("limit", 50, least=1, most=500),
             before=point,
         )
-        return {"chats": [self._chats.describe(each) for each in found]}
+        told = [self._chats.describe(each) for each in found]
+        if query:
+            told = [{**each, "snippet": self._store.snippet(each["id"], query)} for each in told]
+        return {"chats": told}
 
     def show(self, asked: Asked) -> Any:
         return self._chats.describe(self._chat(asked))

@@ -23,6 +23,7 @@ from codeloop.server.chats.story import PASSED_OVER, Story, ToldCell, read_story
 from codeloop.server.chats.telling import Teller
 from codeloop.server.chats.work import Job, LoopOrder, Work, run_cell, run_loop
 from codeloop.server.refusals import RefusalError, no_such
+from codeloop.server.store.blobs import USER_BYTES, Blob
 from codeloop.server.store.store import Chat
 
 
@@ -276,7 +277,14 @@ class Chats:
 
     def _teller(self, work: Work, story: Story) -> Teller:
         chat, blobs = work.room.chat, self.parts.store.blobs
-        return Teller(work.pace, lambda data, mime: blobs.put(chat, data, mime), story)
+
+        def keep(data: bytes, mime: str) -> Blob:
+            """Keep what a cell shows, as long as its user has room for it."""
+            if blobs.used_bytes(work.room.user) + len(data) > USER_BYTES:
+                return Blob("", mime, len(data))
+            return blobs.put(chat, data, mime)
+
+        return Teller(work.pace, keep, story)
 
     def _say(
         self,

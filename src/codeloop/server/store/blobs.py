@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codeloop.core.errors import DataError
+from codeloop.core.execution import MIB
 from codeloop.server.store.database import Database
 
+USER_BYTES = 2048 * MIB  # that all blobs of a user may have
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 

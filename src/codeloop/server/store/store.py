@@ -123,6 +123,13 @@ class Store:
         rows = self.database.read(f"{sql} ORDER BY changed_at DESC LIMIT ?", (*values, limit))
         return [_chat(row) for row in rows]
 
+    def snippet(self, chat: str, query: str) -> str:
+        """Return where a query's words stand in a chat; nothing if its title alone has them."""
+        words = _words(query)
+        sql = "SELECT snippet(search, 1, '', '', '…', 12) FROM search WHERE search MATCH ?"
+        rows = self.database.read(f"{sql} AND chat = ? LIMIT 1", (words, chat)) if words else []
+        return str(rows[0][0]) if rows else ""
+
     def change_chat(self, chat: Chat, *, title: str, model: str, settings: dict[str, Any]) -> None:
         """Give a chat another title, model or settings."""
         with self.database.write() as connection:
