@@ -1,6 +1,9 @@
 """Opens the page's server: store, sandbox, pool, models; and listens."""
 
+import asyncio
 import secrets
+import socket
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -29,6 +32,8 @@ from codeloop.server.store.store import Store
 from codeloop.server.store.users import OWNER
 
 _GRACE_S = 2
+_POLL_S = 0.1
+_SWITCH_S = 0.0005  # a thread that works holds up one that answers for no longer than that
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +169,7 @@ def serve(opened: Opened, settings: PageSettings, on_ready: Callable[[int], None
         ConfigError: the address cannot be had.
     """
     listener = listen(settings.host, settings.port)
+    sys.setswitchinterval(_SWITCH_S)
     config = uvicorn.Config(
         opened.app,
         lifespan="off",
@@ -176,6 +182,15 @@ def serve(opened: Opened, settings: PageSettings, on_ready: Callable[[int], None
     )
     try:
         on_ready(listener.getsockname()[1])
-        uvicorn.Server(config).run(sockets=[listener])
+        asyncio.run(_serve(uvicorn.Server(config), listener, opened.chats.parts.journal))
     finally:
         listener.close()
+
+
+async def _serve(server: uvicorn.Server, listener: socket.socket, journal: Journal) -> None:
+    """Serve until a signal; then let those go who listen to chats, so that nobody is cut off."""
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    while not (server.should_exit or serving.done()):  # noqa: ASYNC110  uvicorn has no event
+        await asyncio.sleep(_POLL_S)
+    journal.close()
+    await serving

@@ -78,3 +78,14 @@ def test_a_loop_that_was_cut_by_the_end_of_its_server_is_told_to_have_failed(beg
     chat.until_event("cell.waiting")
     chat.post("/stop")
     chat.until_rest()
+
+
+def test_a_server_that_is_told_to_end_lets_its_listeners_go(begin: Begin) -> None:
+    process, client = begin()
+    chat = client.new_chat()
+    chat.run("print(1)")
+    stream = chat.stream()
+    next(stream)
+    process.terminate()
+    assert [each["type"] for each in stream][-1] == "work.ended"
+    process.wait(timeout=20)

@@ -19,6 +19,7 @@ class Journal:
         self._store = store
         self._lock = threading.Lock()
         self._listeners: dict[str, set[_Wake]] = {}
+        self.closed = False
 
     def write(self, chat: str, kind: str, data: Mapping[str, Any]) -> StoredEvent:
         """Write an event.
@@ -32,6 +33,14 @@ class Journal:
         for wake in wakes:
             wake()
         return event
+
+    def close(self) -> None:
+        """Let all who listen go: nothing more is to come."""
+        self.closed = True
+        with self._lock:
+            wakes = [wake for each in self._listeners.values() for wake in each]
+        for wake in wakes:
+            wake()
 
     def listen(self, chat: str) -> "Listener":
         """Return what wakes up the coroutine that asks for it whenever the chat goes on."""

@@ -308,15 +308,19 @@ class Chats:
         missing = [name for name in files if name not in story.files]
         if missing:
             raise RefusalError(400, f"{missing[0]}: no such file was uploaded")
+        told = self._described(story, text, files) if files else text
+        own = [_as_cell(each) for each in story.own if each.result is not None]
+        return own_cells_text(own, told) if own else told
+
+    def _described(self, story: Story, text: str, files: Sequence[str]) -> str:
+        """Return a message with the heads of its files, which are read under their own names."""
         with tempfile.TemporaryDirectory() as folder:
             paths = []
             for name in files:
                 path = Path(folder) / Path(name).name
                 path.symlink_to(self.parts.store.blobs.path(story.files[name]))
                 paths.append(path)
-            told = request_text(text, paths)
-        own = [_as_cell(each) for each in story.own if each.result is not None]
-        return own_cells_text(own, told) if own else told
+            return request_text(text, paths)
 
 
 def _as_cell(cell: ToldCell) -> Cell:

@@ -57,7 +57,7 @@ async def _stream(
 ) -> AsyncGenerator[str, None]:
     with journal.listen(chat) as listener:
         yield ": codeloop\n\n"
-        while True:
+        while not journal.closed:
             events = store.events(chat, after=after, limit=_BATCH)
             if events:
                 after = events[-1].seq

@@ -17,12 +17,13 @@ from codeloop.core.execution import (
     WorkFile,
 )
 from codeloop.sandbox.jail.root import WORK
-from codeloop.server.chats.files import MOST_UPLOADS, UPLOAD_BYTES, USER_BYTES, file_name
+from codeloop.server.chats.files import MOST_UPLOADS, UPLOAD_BYTES, file_name
 from codeloop.server.chats.rooms import Room, RoomSession, removal
 from codeloop.server.chats.service import Chats
 from codeloop.server.chats.telling import Teller
 from codeloop.server.openai.shelf import CONTAINER, Shelf, name_of
 from codeloop.server.refusals import RefusalError, no_such
+from codeloop.server.store.blobs import USER_BYTES
 from codeloop.server.store.store import Chat
 
 KILL_AFTER_S = 0.7

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from codeloop.server.chats.files import UPLOAD_BYTES, USER_BYTES, file_name, saved
+from codeloop.server.chats.files import UPLOAD_BYTES, file_name, saved
 from codeloop.server.chats.service import Chats
 from codeloop.server.checks import read_body
 from codeloop.server.endpoints import Asked, Endpoint, endpoint, guarded
@@ -17,6 +17,7 @@ from codeloop.server.openai.containers import Containers, told_file
 from codeloop.server.openai.forms import Part, read_form
 from codeloop.server.openai.shelf import CONTAINER, FILE, Shelf, listed, name_of
 from codeloop.server.refusals import RefusalError
+from codeloop.server.store.blobs import USER_BYTES
 from codeloop.server.store.store import Chat
 
 _FORM_BYTES = UPLOAD_BYTES + 64 * 1024
