@@ -1,11 +1,12 @@
 """What Jupyter makes of our notebooks: nbformat checks one, nbclient runs it, we read it back."""
 
 import os
-import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fakes import ok
+from page_server import StartPage
 
 from codeloop.core.dialogue import Cell, Dialogue, Feedback, Source, Turn
 from codeloop.core.execution import ExecutionResult, GuestError, Output, Status
@@ -45,20 +46,13 @@ SECOND = Turn(
 )
 
 
-def test_a_notebook_is_valid_and_runs_through_attempts_that_failed(tmp_path: Path) -> None:
+def test_a_notebook_is_valid_and_runs_through_attempts_that_failed(
+    peer: Any, tmp_path: Path
+) -> None:
     dialogue = Dialogue.ask("Add them up").with_turn(FIRST).with_turn(SECOND)
     path = tmp_path / "n.ipynb"
     path.write_bytes(exported(dialogue, NotebookForm.IPYNB))
-    done = subprocess.run(
-        [str(PYTHON), "-c", RUN, str(path)],
-        env=os.environ | {"HOME": str(tmp_path), "JUPYTER_PLATFORM_DIRS": "1"},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=140,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    peer("-c", RUN, path, JUPYTER_PLATFORM_DIRS="1")
     (again,) = imported(path.read_bytes(), name="n.ipynb")
     first, second, third = (
         cell.result for turn in again.turns for cell in turn.cells if cell.result is not None
@@ -67,3 +61,24 @@ def test_a_notebook_is_valid_and_runs_through_attempts_that_failed(tmp_path: Pat
     assert second.status is Status.WALL_LIMIT
     assert third.stdout.text == "6\n"
     assert [turn.reply for turn in again.turns] == [FIRST.reply, SECOND.reply]
+
+
+@pytest.mark.jail
+def test_a_chat_of_the_server_is_exported_run_in_jupyter_and_imported_again(
+    start: StartPage, peer: Any, tmp_path: Path
+) -> None:
+    replies = ["```python\nx = 6\nprint(y)\n```", "```python\ny = 7\nprint(x * y)\n```"]
+    server = start(replies=replies)
+    chat = server.client.new_chat()
+    chat.say("Multiply")
+    path = tmp_path / "chat.ipynb"
+    path.write_bytes(chat.get("/export?format=ipynb").body)
+    peer("-c", RUN, path, JUPYTER_PLATFORM_DIRS="1")
+    (again,) = imported(path.read_bytes(), name="chat.ipynb")
+    assert [turn.reply for turn in again.turns] == replies
+    results = [cell.result for turn in again.turns for cell in turn.cells]
+    assert [result and result.status for result in results] == [Status.ERROR, Status.OK]
+    assert results[1] is not None
+    assert results[1].stdout.text == "42\n"
+    answer = server.client.ask("POST", "/api/import", path.read_bytes())
+    assert answer.status in {200, 201}, answer.body

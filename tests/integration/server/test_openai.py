@@ -9,6 +9,7 @@ import pytest
 from page_server import Answer, Client, PageServer, StartPage
 
 from codeloop.core.errors import ModelError
+from codeloop.models.scripted import ScriptedModel
 
 pytestmark = pytest.mark.jail
 
@@ -157,6 +158,26 @@ def call_started(server: PageServer, response: str) -> bool:
     containers = server.client.get("/v1/containers").json["data"]
     paths = [f"/api/chats/{each['id'][5:]}/events?wait=0" for each in containers]
     return any(b"begun" in server.client.get(path).body for path in paths)
+
+
+def test_files_that_come_with_a_request_lie_there_and_the_model_is_told_of_them(
+    start: StartPage,
+) -> None:
+    model = ScriptedModel(["```python\nprint(open('rain.csv').read())\n```", "Again."])
+    client = start(models={"scripted": model}).client
+    form = b'--b\r\nContent-Disposition: form-data; name="file"; filename="rain.csv"\r\n\r\n'
+    form += b"month,rain\nMay,7\n\r\n--b--"
+    kind = "multipart/form-data; boundary=b"
+    name = client.ask("POST", "/v1/files", form, Content_Type=kind).json["id"]
+    tools = [{"type": "code_interpreter", "container": {"type": "auto", "file_ids": [name]}}]
+    first = respond(client, "Read it", tools=tools, include=["code_interpreter_call.outputs"])
+    assert "May,7" in call_of(first)["outputs"][0]["logs"]
+    asked = model.calls[0].messages[-1].content
+    assert asked.startswith("Read it\n")
+    assert "rain.csv" in asked
+    assert "month,rain" in asked
+    respond(client, "Once more", tools=tools, previous_response_id=first["id"])
+    assert "month,rain" in model.calls[1].messages[-1].content
 
 
 def test_two_responses_in_one_container_do_not_mix(start: StartPage) -> None:

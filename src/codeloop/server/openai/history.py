@@ -1,13 +1,15 @@
 """What a client sends of an exchange so far, as a dialogue: texts, and code with what it gave."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from codeloop.core.codeblocks import CodeBlock, find_blocks, split_text
 from codeloop.core.dialogue import Cell, Dialogue, Feedback, Message, Role, Source, Turn
 from codeloop.core.execution import ExecutionResult, Output, Status
+from codeloop.loop.opening import request_text
 from codeloop.loop.prompts import text as prompt_text
 from codeloop.publishing.notebooks.markdown import result_markdown
 from codeloop.publishing.notebooks.parts import fenced
@@ -49,6 +51,23 @@ class History:
         last = self.turns.pop() if self.turns and not self.turns[-1].feedback else Turn("")
         reply = f"{last.reply}\n\n{fenced(cell.code, 'python')}".strip("\n")
         self.turns.append(replace(last, reply=reply, cells=(*last.cells, cell)))
+
+    def tell_files(self, paths: Sequence[Path]) -> None:
+        """Add to the last request what is to be known of files that came with it.
+
+        Raises:
+            DataError: a file cannot be read.
+        """
+        if self.turns:
+            *before, said = self.turns[-1].feedback
+            told = Feedback(said.source, request_text(said.text, paths))
+            self.turns.append(replace(self.turns.pop(), feedback=(*before, told)))
+            return
+        for at in range(len(self.opening) - 1, -1, -1):
+            if self.opening[at].role is Role.USER:
+                text = request_text(self.opening[at].content, paths)
+                self.opening[at] = Message(Role.USER, text)
+                return
 
     def dialogue(self, *, runs_code: bool) -> Dialogue:
         """Return it all as a dialogue; where code runs, the interpreter's own words open it.

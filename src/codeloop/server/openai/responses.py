@@ -1,10 +1,12 @@
 """Responses: a request becomes a loop whose code runs in a container, and is kept to go on from."""
 
+import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from codeloop.core import records
@@ -122,7 +124,11 @@ class Responses:
         tool = _tool_of(body)
         before = self._before(user, body)
         history, items = _history(body.get("input"))
-        container = self._container(user, tool, before) if tool is not None else None
+        container = None
+        if tool is not None:
+            files = self._files(user, tool)
+            container = self._container(user, tool, before)
+            self._bring(container, files, history)
         dialogue = _dialogue(history, before, body, runs_code=container is not None)
         sampling = sampling_of(body, self._parts.order.sampling)
         calls = body.get("max_tool_calls")
@@ -161,14 +167,29 @@ class Responses:
             container = self._containers.find(user, before.settings["container"])
         if container is None:
             container = self._containers.create(user, name="auto")
-        names = wanted.get("file_ids") or []
+        return container
+
+    def _files(self, user: int, tool: Mapping[str, Any]) -> list[Chat]:
+        """Return the files that are to come into the container."""
+        wanted = tool.get("container")
+        names = (wanted.get("file_ids") if isinstance(wanted, dict) else None) or []
         if not isinstance(names, list) or not all(isinstance(each, str) for each in names):
             raise RefusalError(400, "file_ids: a list of names is wanted")
-        for name in names:
-            file = self._shelf.find(user, FILE, name)
-            data = self._parts.store.blobs.read(file.settings["blob"])
-            self._containers.put(container, file.title, data)
-        return container
+        return [self._shelf.find(user, FILE, name) for name in names]
+
+    def _bring(self, container: Chat, files: Sequence[Chat], history: History) -> None:
+        """Put files into a container, and tell the model of them as a chat does."""
+        blobs = self._parts.store.blobs
+        with tempfile.TemporaryDirectory() as folder:
+            paths = []
+            for file in files:
+                path = Path(folder) / file.title
+                data = blobs.read(file.settings["blob"])
+                path.write_bytes(data)
+                self._containers.put(container, file.title, data)
+                paths.append(path)
+            if paths:
+                history.tell_files(paths)
 
     def _answer(self, running: Running, order: Order, model: str) -> None:
         """Let the loop answer, and keep what came of it."""
