@@ -2,9 +2,9 @@
 
 import argparse
 
-from codeloop.cli.train import export, sft
+from codeloop.cli.train import export, grpo, preference, sft
 
-_VERBS = (sft, export)
+_VERBS = (sft, preference, grpo, export)
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -1,7 +1,7 @@
 """Supervised fine-tuning: TRL's trainer on our rows, its loss told apart by kind of reply."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from codeloop.train.checking.report import check
 from codeloop.train.config import Split, TrainConfig, passed_on, save_resolved
 from codeloop.train.export.snapshot import snapshot
 from codeloop.train.loading import Loaded, Origin, load_model, load_tokenizer
+from codeloop.train.presets import trl_defaults
 from codeloop.train.rendering import Kind
 from codeloop.train.runs import Facts, Method, RunFolder
 from codeloop.train.shaping import cache_folder, shaping
@@ -108,13 +109,18 @@ def sft(
     trainer = _trainer(config, run, loaded, rows, feed(config, report, Split.EVAL))
     if solve is not None:
         trainer.add_callback(_tried(trainer, solve, run, loaded, every=every))
+    return finished(trainer, run, loaded, resume=resume)
+
+
+def finished(trainer: Any, run: RunFolder, loaded: Loaded, *, resume: bool) -> Trained:
+    """Have a trainer work to its end, from the last whole checkpoint if it may, and save."""
     checkpoint = run.last_checkpoint() if resume else None
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     trainer.save_model(str(run.model))
     losses = [row["loss"] for row in run.logged() if "loss" in row]
     return Trained(
         run,
-        Loaded(origin, _bare(trainer), loaded.tokenizer),
+        Loaded(loaded.origin, _bare(trainer), loaded.tokenizer),
         losses[-1] if losses else None,
     )
 
@@ -133,7 +139,9 @@ def arguments(
     Raises:
         ConfigError: a key is not known, or a value is refused.
     """
-    values = passed_on(given, kind, f"{config.path}: trl")
+    own = trl_defaults(config.preset).keys() - {each.name for each in fields(kind)}
+    known = {key: value for key, value in given.items() if key not in own}  # presets are of SFT
+    values = passed_on(known, kind, f"{config.path}: trl")
     report = values.pop("report_to", "tensorboard")
     names = [report] if isinstance(report, str) else list(report or ())
     values["report_to"] = [each for each in names if each not in {"tensorboard", "none"}] or "none"
