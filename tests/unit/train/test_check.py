@@ -21,10 +21,10 @@ from codeloop.train.checking.report import Report, check, epoch
 from codeloop.train.config import DataSettings, Mask, Split, TrainConfig
 from codeloop.train.facts import Fault
 from codeloop.train.rendering import from_dialogue
-from codeloop.train.sets import token_set
 from codeloop.train.shaping import Shaping
 from codeloop.train.templates import Template, training_template
 from codeloop.train.tokens import tokenised
+from codeloop.train.tuning.feeding import feed
 
 CODE = "```python\nprint(1)\n```"
 GOOD = {
@@ -253,11 +253,13 @@ def test_an_epoch_is_mapped_from_the_shards_row_by_row(tmp_path: Path) -> None:
     write(tmp_path / "a.jsonl", [said(f"Add {at}.", CODE) for at in range(SHARD_ROWS + 3)])
     write(tmp_path / "b.jsonl", ["{broken", GOOD])
     data = (DataSettings("a.jsonl", weight=0.5), DataSettings("b.jsonl", weight=2.0))
-    config = TrainConfig("m", data, path=tmp_path / "c.yaml")
-    files = check(config, shaped(), tmp_path / "cache", workers=1).files
-    rows = [[row for shard in each.shards for row in rows_of(shard)] for each in files]
-    wanted = [rows[file][row].columns() for file, row in epoch(files, seed=3)]
-    assert token_set(files, seed=3).to_list() == wanted
+    config = TrainConfig("m", data, path=tmp_path / "c.yaml", seed=3)
+    report = check(config, shaped(), tmp_path / "cache", workers=1)
+    rows = [[row for shard in each.shards for row in rows_of(shard)] for each in report.files]
+    wanted = [rows[file][row].columns() for file, row in epoch(report.files, seed=3)]
+    fed = feed(config, report, Split.TRAIN)
+    assert fed is not None
+    assert fed.to_list() == wanted
     assert len(wanted) == 502 + 2
 
 

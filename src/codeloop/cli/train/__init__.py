@@ -2,9 +2,9 @@
 
 import argparse
 
-from codeloop.cli.train import export, grpo, preference, sft
+from codeloop.cli.train import check, estimate, export, grpo, preference, sft
 
-_VERBS = (sft, preference, grpo, export)
+_VERBS = (check, estimate, sft, preference, grpo, export)
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

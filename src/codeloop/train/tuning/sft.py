@@ -106,7 +106,7 @@ def sft(
     loaded.tokenizer.chat_template = shaped.template.inference  # what is saved is what is served
     run.start(facts_of(Method.SFT, config, origin, report.data_hash, len(rows or ())))
     save_resolved(config, run.path, data_hash=report.data_hash)
-    trainer = _trainer(config, run, loaded, rows, feed(config, report, Split.EVAL))
+    trainer = trainer_of(config, run, loaded, rows, feed(config, report, Split.EVAL))
     if solve is not None:
         trainer.add_callback(_tried(trainer, solve, run, loaded, every=every))
     return finished(trainer, run, loaded, resume=resume)
@@ -184,9 +184,14 @@ def adapter_of(config: TrainConfig) -> Any:
         raise ConfigError(msg) from error
 
 
-def _trainer(
+def trainer_of(
     config: TrainConfig, run: RunFolder, loaded: Loaded, rows: Any, held: Any
 ) -> KindTrainer:
+    """Return what trains a model on an epoch of rows, and tells the loss on held-out ones.
+
+    Raises:
+        ConfigError: a key is not known, or a value is refused.
+    """
     fixed = {
         "remove_unused_columns": False,  # the kinds
         "dataset_kwargs": {"skip_prepare_dataset": True},

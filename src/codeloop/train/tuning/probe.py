@@ -5,17 +5,17 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
-from datasets import Dataset
 from transformers import TrainerCallback
-from trl import SFTConfig, SFTTrainer
 
-from codeloop.train.config import TrainConfig, passed_on
-from codeloop.train.tokens import TokenRow
+from codeloop.train.config import TrainConfig
+from codeloop.train.loading import Loaded
+from codeloop.train.runs import RunFolder
+from codeloop.train.tuning.sft import trainer_of
 
 STEPS = 5
 _FIRST = 1  # step that is not counted: it allocates and warms up
@@ -69,41 +69,29 @@ class _Counter:
         return batch
 
 
-def probe(
-    config: TrainConfig, model: Any, tokenizer: Any, rows: Sequence[TokenRow], *, steps: int = STEPS
-) -> Probe:
-    """Train for a few steps on rows and return what a step took; the model is changed by it.
+def probe(config: TrainConfig, loaded: Loaded, rows: Any, *, steps: int = STEPS) -> Probe:
+    """Train for a few steps on an epoch of rows and return what a step took.
 
-    The steps are TRL's own with the config's settings. Nothing is saved.
+    The trainer is that of a run, with the config's settings. The model is changed; nothing is kept.
 
     Raises:
         ConfigError: the config says what TRL does not know.
     """
-    given = passed_on(config.trl, SFTConfig, f"{config.path}: trl")
+    short = {
+        "max_steps": steps + _FIRST,
+        "save_strategy": "no",
+        "report_to": "none",
+        "logging_strategy": "no",
+    }
+    told = replace(config, trl={**config.trl, **short})
+    clock = _Clock()
     with tempfile.TemporaryDirectory(prefix="codeloop-probe-") as folder:
-        told = {
-            **given,
-            "output_dir": folder,
-            "max_steps": steps + _FIRST,
-            "save_strategy": "no",
-            "report_to": "none",
-            "logging_strategy": "no",
-            "disable_tqdm": True,
-            "seed": config.seed,
-        }
-        clock = _Clock()
-        trainer = SFTTrainer(
-            model,
-            SFTConfig(**told),
-            train_dataset=Dataset.from_list([row.columns() for row in rows]),
-            processing_class=tokenizer,
-            peft_config=_adapter(config),
-            callbacks=[clock],
-        )
+        trainer = trainer_of(told, RunFolder(Path(folder)), loaded, rows, None)
+        trainer.add_callback(clock)
         counter = _Counter(trainer.data_collator)
         trainer.data_collator = counter
         trainer.train()
-        each = trainer.args.gradient_accumulation_steps * trainer.args.world_size
+    each = trainer.args.gradient_accumulation_steps * trainer.args.world_size
     return Probe(
         statistics.fmean(counter.tokens) * each,
         statistics.median(clock.wall[_FIRST:]),
@@ -119,11 +107,3 @@ def peak_bytes() -> int:
         return int(torch.cuda.max_memory_allocated())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
-
-
-def _adapter(config: TrainConfig) -> Any:
-    if config.peft is None:
-        return None
-    from peft import LoraConfig  # noqa: PLC0415  slow to import, and not always needed
-
-    return LoraConfig(**passed_on(config.peft, LoraConfig, f"{config.path}: peft"))
