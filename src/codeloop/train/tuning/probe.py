@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import TrainerCallback
+from transformers import PrinterCallback, TrainerCallback
 
 from codeloop.train.config import TrainConfig
 from codeloop.train.loading import Loaded
@@ -87,6 +87,7 @@ def probe(config: TrainConfig, loaded: Loaded, rows: Any, *, steps: int = STEPS)
     clock = _Clock()
     with tempfile.TemporaryDirectory(prefix="codeloop-probe-") as folder:
         trainer = trainer_of(told, RunFolder(Path(folder)), loaded, rows, None)
+        trainer.remove_callback(PrinterCallback)
         trainer.add_callback(clock)
         counter = _Counter(trainer.data_collator)
         trainer.data_collator = counter
