@@ -261,9 +261,9 @@ export function inPieces(stream: StreamName, text: string): Chunk[] {
   return pieces;
 }
 
-/** What was typed stands in the output, as it does in a terminal. */
+/** What was asked and typed stands in the output, as it does in a terminal. */
 function typed(cell: Cell, line: string | null): Partial<Cell> {
-  return { ...(line === null ? {} : grown(cell, "stdout", `${line}\n`)), asks: null };
+  return { ...(line === null ? {} : grown(cell, "stdout", `${cell.asks ?? ""}${line}\n`)), asks: null };
 }
 
 /** Return the error of the last run that failed, in a few words; empty if it did not fail. */

@@ -134,7 +134,7 @@ describe("the view of a chat", () => {
     expect(asked.cells["c1"]?.asks).toBe("name? ");
     const typed = told([event("cell.typed", { cell: "c1", line: "Ada" })], asked);
     expect(typed.cells["c1"]?.asks).toBeNull();
-    expect(typed.cells["c1"]?.output.at(-1)?.text).toBe("Ada\n");
+    expect(typed.cells["c1"]?.output.at(-1)?.text).toBe("name? Ada\n");
   });
 
   test("passes over an event of a cell or a turn that it does not know", () => {

@@ -160,7 +160,7 @@ def test_a_line_that_the_code_asks_for_is_typed_in_its_cell(open_page: OpenPage)
     expect(asked).to_be_focused()
     asked.fill("Ada")
     page.keyboard.press("Enter")
-    expect(cells(page).first.locator("pre.output")).to_contain_text("Hello Ada")
+    expect(cells(page).first.locator("pre.output")).to_have_text("Who? Ada\nHello Ada\n")
 
 
 def test_a_failed_cell_of_ones_own_is_mended_by_the_model(open_page: OpenPage) -> None:
