@@ -180,6 +180,27 @@ def test_files_that_come_with_a_request_lie_there_and_the_model_is_told_of_them(
     assert "month,rain" in model.calls[1].messages[-1].content
 
 
+def test_tokens_of_all_forms_count_for_their_user(start: StartPage) -> None:
+    server = start(replies=["One.", "Two.", "Three."])
+    client = server.client
+    hi = [{"role": "user", "content": "hi"}]
+    told = [complete(client, hi, name).json["usage"] for name in ("scripted", "scripted+run")]
+    spent = sum(each["completion_tokens"] for each in told)
+    spent += respond(client, "hi", store=False)["usage"]["output_tokens"]
+    assert spent > 0
+    assert json.dumps(spent) in json.dumps(client.get("/api/usage").json)
+    assert json.dumps(spent) not in json.dumps(server.user("bob").get("/api/usage").json)
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/mcp", "/v1/containers"])
+def test_no_form_answers_a_page_of_another_origin_or_under_another_name(
+    start: StartPage, path: str
+) -> None:
+    client = start().client
+    assert client.get(path, Origin="http://evil.example").status == 403
+    assert client.get(path, Host="evil.example").status == 421
+
+
 def test_two_responses_in_one_container_do_not_mix(start: StartPage) -> None:
     server = start(replies=[SPIN, "```python\n1\n```"])
     container = server.client.post("/v1/containers", {"name": "c"}).json["id"]

@@ -67,10 +67,10 @@ def is_code(cell: Cell) -> bool:
 
 
 def _facts(turn: Turn) -> dict[str, Any]:
-    """Return what of a turn no cell holds: all but cells and what is said about it."""
+    """Return what of a turn no cell of the notebook holds, and how many cells it has."""
     whole = to_json(turn)
     names = ("reply", "feedback", "usage", "finish", "model", "verdict")
-    return {name: whole[name] for name in names}
+    return {"cells": len(turn.cells), **{name: whole[name] for name in names}}
 
 
 def _cell(at: int, part: Part) -> dict[str, Any]:

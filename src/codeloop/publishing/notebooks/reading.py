@@ -138,6 +138,9 @@ def _turn(draft: _Draft, stored: Any) -> Turn | None:
     reply = before.reply if _says_the_same(before.reply, draft) else written
     if not draft.pieces and reply != before.reply:
         return None
+    texts_alone = isinstance(stored, dict) and stored.get("cells") == 0
+    if texts_alone and reply == before.reply and not any(cell.result for cell in cells):
+        cells = ()
     persons = [each for each in before.feedback if each.source is Source.PERSON]
     feedback = before.feedback
     if [each.text for each in persons] != draft.persons:

@@ -192,6 +192,7 @@ class Completions:
             with closing(stoppable.stream(messages, sampling)) as pieces:
                 for piece in pieces:
                     if isinstance(piece, Reply):
+                        self._count(asked, model, piece.usage)
                         writer.end(_FINISHES[piece.finish], piece.usage)
                     else:
                         writer.add(piece)
@@ -233,7 +234,9 @@ class Completions:
                                 turns = whole.turns[len(dialogue.turns) :]
                                 cut = turns[-1].finish if turns else Finish.STOP
                                 writer.reason = reason.value
-                                writer.end(_FINISHES[cut], sum_usage(turn.usage for turn in turns))
+                                usage = sum_usage(turn.usage for turn in turns)
+                                self._count(asked, model, usage)
+                                writer.end(_FINISHES[cut], usage)
                             case _:
                                 pass
             finally:
@@ -242,6 +245,10 @@ class Completions:
                     self._visits.keep(asked.user, after, visit.session)
 
         return work
+
+    def _count(self, asked: Completion, model: Model, usage: Usage) -> None:
+        seconds = time.time() - asked.created
+        self._parts.store.count(asked.user, asked.id, model.name, usage, seconds)
 
     def _relay(self, asked: Completion, model: Model) -> Callable[[Running], None]:
         if not isinstance(model, OpenAIModel):

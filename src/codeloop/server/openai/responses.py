@@ -21,7 +21,7 @@ from codeloop.loop.refine import refine
 from codeloop.server.chats.rooms import LazySession
 from codeloop.server.chats.service import Chats
 from codeloop.server.models import StoppableModel
-from codeloop.server.openai.completions import sampling_of
+from codeloop.server.openai.completions import sampling_of, sum_usage
 from codeloop.server.openai.containers import Containers, file_id
 from codeloop.server.openai.history import History, content_text
 from codeloop.server.openai.running import Running, Said
@@ -209,6 +209,9 @@ class Responses:
             status, error = "cancelled", None
         order.told["completed_at"] = time.time()
         telling.end(status, error)
+        usage = sum_usage(turn.usage for turn in telling.turns)
+        seconds = order.told["completed_at"] - order.told["created_at"]
+        self._parts.store.count(order.response.user, order.told["id"], model, usage, seconds)
         self._keep(order, dialogue)
 
     def _refine(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from codeloop.core.dialogue import Usage
 from codeloop.core.records import as_line
 from codeloop.server.store.blobs import Blobs
 from codeloop.server.store.database import Database
@@ -202,6 +203,13 @@ class Store:
         """Return the chats in which something had begun and not ended when the server died."""
         sql = f"SELECT {_COLUMNS} FROM chats WHERE busy"  # noqa: S608
         return [_chat(row) for row in self.database.read(sql)]
+
+    def count(self, user: int, call: str, model: str, usage: Usage, seconds: float) -> None:
+        """Count the tokens of a call that is no chat's, under a name of its own."""
+        counts = usage.prompt_tokens, usage.completion_tokens
+        row = (call, "t1", user, time.time(), model, *counts, round(seconds, 4))
+        with self.database.write() as connection:
+            connection.execute("INSERT OR REPLACE INTO usage VALUES(?, ?, ?, ?, ?, ?, ?, ?)", row)
 
     def log(self, user: int | None, action: str, target: str, detail: str = "") -> None:
         """Note for the audit who did what."""

@@ -167,6 +167,14 @@ def test_code_feedback_comes_in_and_goes_out() -> None:
     assert [each["source"] for each in code] == ["1\n"]
 
 
+def test_a_dialogue_of_texts_alone_comes_back_without_cells_that_it_never_had() -> None:
+    dialogue = Dialogue.ask("q").with_turn(Turn("```python\n1\n```"))
+    whole = notebook(dialogue)
+    assert back(whole) == dialogue
+    whole["cells"][1]["outputs"] = [{"output_type": "stream", "name": "stdout", "text": "1\n"}]
+    assert [cell.result for cell in back(whole).turns[0].cells] == [ok("1\n")]
+
+
 def test_records_come_back_as_they_were() -> None:
     lines = exported(DIALOGUE, NotebookForm.RECORD) * 2
     assert imported(lines, name="d.jsonl") == (DIALOGUE, DIALOGUE)
