@@ -141,7 +141,7 @@ def _object(data: bytes, request: Request) -> dict[str, Any]:
         raise RefusalError(415, "send application/json")
     try:
         body = json.loads(data)
-        json.dumps(body).encode()
+        json.dumps(body, ensure_ascii=False).encode()  # a lone surrogate is no text
     except (ValueError, RecursionError) as error:
         raise RefusalError(400, "the body is no JSON") from error
     if not isinstance(body, dict):

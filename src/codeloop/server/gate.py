@@ -16,6 +16,7 @@ CSRF_HEADER = "x-codeloop"
 _LOGIN = "login"
 _SAFE = frozenset({"GET", "HEAD"})
 _GUARDED = ("/api/", "/v1/", "/mcp", "/metrics")  # all else is the page, which holds no secret
+_NAMED_BY_CONTENT = "/assets/"  # the page's files, as they are built
 _PAGE_POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
     "connect-src 'self'; frame-src 'self' blob:; object-src 'none'; base-uri 'none'; "
@@ -56,7 +57,7 @@ class PageGate:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        send = _with_headers(send)
+        send = _with_headers(send, scope["path"])
         answer = self._foreign(scope, headers) or self._log_in(scope)
         if answer is None:
             user, by_cookie = self._user(headers)
@@ -133,13 +134,17 @@ def _refusal(status: int, text: str) -> Response:
     return JSONResponse({"error": {"code": code_of(status), "message": text}}, status)
 
 
-def _with_headers(send: Send) -> Send:
+def _with_headers(send: Send, path: str) -> Send:
+    kept = (
+        "public, max-age=31536000, immutable" if path.startswith(_NAMED_BY_CONTENT) else "no-store"
+    )
+
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             for name, value in _HEADERS.items():
                 headers.setdefault(name, value)
-            headers.setdefault("Cache-Control", "no-store")
+            headers.setdefault("Cache-Control", kept if message["status"] < 400 else "no-store")  # noqa: PLR2004
         await send(message)
 
     return send_with_headers

@@ -299,6 +299,31 @@ def test_a_user_with_too_many_sessions_loses_the_one_longest_idle(start: StartPa
     assert [chat.run("print(x)")["stdout"]["text"] for chat in chats] == ["0\n", "1\n", "2\n"]
 
 
+def test_a_new_user_gets_a_session_though_idle_ones_of_others_are_all_there_may_be(
+    start: StartPage,
+) -> None:
+    server = start(pool=PoolLimits(spares=0, sessions=1, of_one_owner=1))
+    ada, bob = (server.user(name).new_chat() for name in ("ada", "bob"))
+    ada.run("x = 1")
+    assert bob.run("print('mine')")["stdout"]["text"] == "mine\n"
+    assert ada.run("print(x)")["stdout"]["text"] == "1\n"
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.text(st.characters(exclude_categories=[]), max_size=60))
+def test_any_text_comes_through_the_stream_as_it_was_told(shared: ChatClient, text: str) -> None:
+    before = shared.events()[-1]["seq"]
+    answer = shared.post("/ratings", {"target": "t1", "thumb": None, "comment": text})
+    if answer.status == 400:  # a lone surrogate is no text
+        assert not text.isascii()
+        return
+    stream = shared.stream(after=before)
+    event = next(stream)
+    stream.close()
+    assert (event["type"], event["data"]["comment"]) == ("rating.given", text)
+    assert event == {key: each for key, each in shared.events(before)[0].items() if key != "at"}
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.binary(max_size=300))
 def test_no_body_breaks_a_route(shared: ChatClient, data: bytes) -> None:

@@ -40,6 +40,17 @@ def test_events_are_numbered_without_gaps_whoever_writes_them(store: Store) -> N
     assert [each.seq for each in store.events(chat.id)] == list(range(1, 201))
 
 
+@pytest.mark.parametrize("text", ["a\ud800b", "nul\0", "\u2028", "😀" * 9])
+def test_any_text_of_a_model_is_kept_and_found(store: Store, text: str) -> None:
+    chat = store.create_chat(store.users.add("ada").id, model="m")
+    cell = {"cell": "c1", "turn": None, "index": 0, "code": f"whale {text}"}
+    store.append(chat.id, "cell.added", cell)
+    assert store.events(chat.id)[0].data == cell
+    assert [each.id for each in store.chats(chat.user, query="whale")] == [chat.id]
+    store.append(chat.id, "message.added", {"text": text})
+    assert store.chat(chat.user, chat.id).title  # type: ignore[union-attr]
+
+
 def test_a_file_of_a_newer_codeloop_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     Store(tmp_path).close()
     with sqlite3.connect(tmp_path / "codeloop.db") as connection:

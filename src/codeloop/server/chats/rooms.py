@@ -165,11 +165,11 @@ class Rooms:
         self._pool.give_back(session)
 
     def _take(self, user: int) -> RoomSession:
-        """Take a session of the pool; if it has none for this user, the one longest idle goes."""
+        """Take a session of the pool; if there is none, one long idle goes: the user's, or any."""
         try:
             return self._pool.take(str(user))
         except SandboxError:
-            idle = self._longest_idle(user)
+            idle = self._longest_idle(user) or self._longest_idle(None)
             if idle is None:
                 raise
             session = self._live[idle]
@@ -177,12 +177,14 @@ class Rooms:
             self._pool.give_back(session)
             return self._pool.take(str(user))
 
-    def _longest_idle(self, user: int) -> str | None:
+    def _longest_idle(self, user: int | None) -> str | None:
+        """Return the chat of a user, or of anybody, whose session nobody used for longest."""
         with self._lock:
             idle = [
                 (since, chat)
                 for chat, session in self._live.items()
-                if self._users.get(chat) == user and (since := session.idle_since) is not None
+                if user in {None, self._users.get(chat)}
+                and (since := session.idle_since) is not None
             ]
         return min(idle)[1] if idle else None
 

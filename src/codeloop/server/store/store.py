@@ -231,7 +231,7 @@ def _project(
         case "message.added":
             connection.execute("UPDATE chats SET changed_at = ? WHERE id = ?", (now, chat))
             sql = "UPDATE chats SET title = ? WHERE id = ? AND title = ''"
-            connection.execute(sql, (" ".join(data["text"].split())[:80], chat))
+            connection.execute(sql, (_proper(" ".join(data["text"].split())[:80]), chat))
         case "work.started":
             connection.execute("UPDATE chats SET busy = 1 WHERE id = ?", (chat,))
         case "work.ended":
@@ -258,7 +258,7 @@ def _make_findable(
     said = data.get(_SAID.get(kind, ""))
     if said:
         sql = "INSERT INTO search(chat, text) VALUES(?, ?)"
-        connection.execute(sql, (chat, str(said)[:_SEARCHED_CHARS]))
+        connection.execute(sql, (chat, _proper(str(said)[:_SEARCHED_CHARS])))
 
 
 def _chat(row: sqlite3.Row) -> Chat:
@@ -273,6 +273,11 @@ def _words(query: str) -> str:
     return " ".join(
         '"' + word.replace('"', '""') + '"*' for word in query.split() if word.strip("*")
     )
+
+
+def _proper(text: str) -> str:
+    """Return a text that UTF-8 can hold: a model may have written half of a character."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _escaped(text: str) -> str:
