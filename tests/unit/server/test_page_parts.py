@@ -47,8 +47,10 @@ def test_any_text_of_a_model_is_kept_and_found(store: Store, text: str) -> None:
     store.append(chat.id, "cell.added", cell)
     assert store.events(chat.id)[0].data == cell
     assert [each.id for each in store.chats(chat.user, query="whale")] == [chat.id]
-    store.append(chat.id, "message.added", {"text": text})
-    assert store.chat(chat.user, chat.id).title  # type: ignore[union-attr]
+    store.append(chat.id, "message.added", {"text": f"whale {text}"})
+    titled = store.chat(chat.user, chat.id)
+    assert titled is not None
+    assert titled.title.startswith("whale")
 
 
 def test_a_file_of_a_newer_codeloop_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
