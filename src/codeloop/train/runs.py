@@ -1,6 +1,7 @@
 """The folder of a run: what was asked for, what came of it, and where each thing lies."""
 
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -40,6 +41,16 @@ class Facts:
     schema: int = 1
 
 
+def leads() -> bool:
+    """Return whether this process is the one of its launch that writes what is written once."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def processes() -> int:
+    """Return how many processes train together."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 @dataclass(frozen=True, slots=True)
 class RunFolder:
     """A folder with a run in it."""
@@ -67,6 +78,8 @@ class RunFolder:
             DataError: it cannot be written.
         """
         path = self.path / FACTS
+        if not leads():
+            return
         if not path.exists():
             _write_json(path, to_json(facts))
         elif (found := self.facts()) != facts:
@@ -89,7 +102,7 @@ class RunFolder:
         for path in self.checkpoints.glob("checkpoint-*"):
             if _is_whole(path):
                 found.append(path)
-            else:
+            elif leads():
                 shutil.rmtree(path)
         return max(found, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 

@@ -37,9 +37,16 @@ def read(args: argparse.Namespace) -> "TrainConfig":
 
 def finish(args: argparse.Namespace, trained: "Trained") -> int:
     """Export what was trained, and say where it lies."""
-    run = trained.run.path
+    from codeloop.train.loading import load_trained
+    from codeloop.train.runs import leads, processes
+
+    if not leads():
+        return 0
+    run, loaded = trained.run.path, trained.loaded
+    if processes() > 1:  # each has but a part of it
+        loaded = load_trained(trained.run.facts(), trained.run.model, online=args.online)
     if trained.loss is not None:
         print(f"loss {trained.loss:.4f}", file=sys.stderr)
-    exporting.export(run, trained.loaded, args.export or ["served"], check=args.check)
+    exporting.export(run, loaded, args.export or ["served"], check=args.check)
     print(f"{run}: try it with `codeloop chat --model {run}`")
     return 0

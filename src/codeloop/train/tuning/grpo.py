@@ -11,7 +11,7 @@ from trl import GRPOConfig, GRPOTrainer
 from codeloop.core.errors import ConfigError
 from codeloop.core.protocols import Session
 from codeloop.judge.many import RigPool
-from codeloop.train.config import TrainConfig, save_resolved
+from codeloop.train.config import TrainConfig
 from codeloop.train.loading import Origin, load_model
 from codeloop.train.presets import trl_defaults
 from codeloop.train.runs import Method, RunFolder
@@ -20,6 +20,7 @@ from codeloop.train.tuning.sft import (
     Trained,
     adapter_of,
     arguments,
+    begin,
     callbacks,
     facts_of,
     finished,
@@ -78,8 +79,7 @@ def grpo(  # noqa: PLR0913  what is trained, on what, and with whom
         raise ConfigError(msg)
     loaded = load_model(origin)
     digest = hashlib.blake2b(repr([task.prompt for task in tasks]).encode(), digest_size=16)
-    run.start(facts_of(Method.GRPO, config, origin, digest.hexdigest(), len(tasks)))
-    save_resolved(config, run.path, data_hash=digest.hexdigest())
+    begin(run, config, facts_of(Method.GRPO, config, origin, digest.hexdigest(), len(tasks)))
     given = {**config.trl, "remove_unused_columns": False}
     if given.get("logging_steps") == trl_defaults(config.preset)["logging_steps"]:
         given["logging_steps"] = 1  # steps are long, and each says whether anything is learned

@@ -13,13 +13,14 @@ from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
 from codeloop.core.errors import ConfigError, DataError
 from codeloop.core.files import open_packed
 from codeloop.core.records import from_line
-from codeloop.train.config import Split, TrainConfig, save_resolved
+from codeloop.train.config import Split, TrainConfig
 from codeloop.train.loading import Origin, load_model
 from codeloop.train.runs import Method, RunFolder
 from codeloop.train.tuning.sft import (
     Trained,
     adapter_of,
     arguments,
+    begin,
     callbacks,
     facts_of,
     finished,
@@ -50,8 +51,7 @@ def prefer(config: TrainConfig, origin: Origin, method: Method, *, resume: bool 
     pairs = read_pairs(config)
     loaded = load_model(origin)
     rows = pairs.rows if method is Method.DPO else list(_unpaired(pairs.rows))
-    run.start(facts_of(method, config, origin, pairs.digest, len(rows)))
-    save_resolved(config, run.path, data_hash=pairs.digest)
+    begin(run, config, facts_of(method, config, origin, pairs.digest, len(rows)))
     kinds = {Method.DPO: (DPOConfig, DPOTrainer), Method.KTO: (KTOConfig, KTOTrainer)}
     settings, trainer_of = kinds[method]
     adapter = adapter_of(config)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import PartialState
 from peft import LoraConfig
 from transformers.integrations import TensorBoardCallback
 from trl import SFTConfig, SFTTrainer
@@ -17,7 +18,7 @@ from codeloop.train.export.snapshot import snapshot
 from codeloop.train.loading import Loaded, Origin, load_model, load_tokenizer
 from codeloop.train.presets import trl_defaults
 from codeloop.train.rendering import Kind
-from codeloop.train.runs import Facts, Method, RunFolder
+from codeloop.train.runs import Facts, Method, RunFolder, leads
 from codeloop.train.shaping import cache_folder, shaping
 from codeloop.train.tuning.callbacks import RunLog, TriedProblems
 from codeloop.train.tuning.feeding import KindCollator, feed
@@ -99,13 +100,14 @@ def sft(
     """
     run = RunFolder(config.file(config.output))
     shaped = shaping(config, load_tokenizer(origin))
-    report = check(config, shaped, cache_folder(config))
+    with _first_alone():  # the others find the tokens that the first has made
+        report = check(config, shaped, cache_folder(config))
     report.refuse()
     rows = feed(config, report, Split.TRAIN)
     loaded = load_model(origin)
     loaded.tokenizer.chat_template = shaped.template.inference  # what is saved is what is served
-    run.start(facts_of(Method.SFT, config, origin, report.data_hash, len(rows or ())))
-    save_resolved(config, run.path, data_hash=report.data_hash)
+    facts = facts_of(Method.SFT, config, origin, report.data_hash, len(rows or ()))
+    begin(run, config, facts)
     trainer = trainer_of(config, run, loaded, rows, feed(config, report, Split.EVAL))
     if solve is not None:
         trainer.add_callback(_tried(trainer, solve, run, loaded, every=every))
@@ -116,6 +118,8 @@ def finished(trainer: Any, run: RunFolder, loaded: Loaded, *, resume: bool) -> T
     """Have a trainer work to its end, from the last whole checkpoint if it may, and save."""
     checkpoint = run.last_checkpoint() if resume else None
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    if trainer.is_fsdp_enabled:  # checkpoints are in shards, the model at the end is whole
+        trainer.accelerator.state.fsdp_plugin.set_state_dict_type("FULL_STATE_DICT")
     trainer.save_model(str(run.model))
     losses = [row["loss"] for row in run.logged() if "loss" in row]
     return Trained(
@@ -123,6 +127,18 @@ def finished(trainer: Any, run: RunFolder, loaded: Loaded, *, resume: bool) -> T
         Loaded(loaded.origin, _bare(trainer), loaded.tokenizer),
         losses[-1] if losses else None,
     )
+
+
+def begin(run: RunFolder, config: TrainConfig, facts: Facts) -> None:
+    """Note in its folder what a run is, and all that was resolved for it.
+
+    Raises:
+        ConfigError: there is another run in the folder.
+        DataError: it cannot be written.
+    """
+    run.start(facts)
+    if leads():
+        save_resolved(config, run.path, data_hash=facts.data_hash)
 
 
 def facts_of(method: Method, config: TrainConfig, origin: Origin, digest: str, rows: int) -> Facts:
@@ -225,3 +241,8 @@ def _tried(
 def _bare(trainer: Any) -> Any:
     """Return a trainer's model without what casts its numbers: they are compared as they are."""
     return trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
+
+
+def _first_alone() -> Any:
+    """Return a block that the first of several processes goes through before the others."""
+    return PartialState(cpu=not torch.cuda.is_available()).main_process_first()
