@@ -113,7 +113,7 @@ def main(args: argparse.Namespace) -> int:
         msg = "--base-url needs --model: the name that the endpoint gives its model"
         raise ConfigError(msg)
     lent = Lent(
-        models=[args.model or DEFAULT, *args.also_model],
+        models=list(dict.fromkeys([args.model or DEFAULT, *args.also_model, *_pulled(args)])),
         open_model=partial(_open_model, args.base_url),
         guest_packages=wiring.guest_packages(),
         toolchain=wiring.toolchain(),
@@ -129,6 +129,13 @@ def main(args: argparse.Namespace) -> int:
 
         serve(opened, settings, tell)
     return 0
+
+
+def _pulled(args: argparse.Namespace) -> list[str]:
+    """Return the models of the catalogue that are here; an endpoint has models of its own."""
+    from codeloop.models.catalogue import entries, installed
+
+    return [] if args.base_url else [each.name for each in entries() if installed(each)]
 
 
 def _open_model(base_url: str | None, name: str) -> "Model":
