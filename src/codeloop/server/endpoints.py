@@ -141,7 +141,8 @@ def _object(data: bytes, request: Request) -> dict[str, Any]:
         raise RefusalError(415, "send application/json")
     try:
         body = json.loads(data)
-        json.dumps(body, ensure_ascii=False).encode()  # a lone surrogate is no text
+        # what cannot be sent back is not taken: a lone surrogate, a number without end
+        json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError) as error:
         raise RefusalError(400, "the body is no JSON") from error
     if not isinstance(body, dict):

@@ -201,6 +201,19 @@ def test_no_form_answers_a_page_of_another_origin_or_under_another_name(
     assert client.get(path, Host="evil.example").status == 421
 
 
+def test_a_file_whose_name_is_no_text_is_listed_and_fetched(start: StartPage) -> None:
+    server = start(replies=["```python\nopen(b'\\xff', 'w').write('a')\n```"])
+    container = call_of(respond(server.client, "Write it"))["container_id"]
+    (file,) = server.client.get(f"/v1/containers/{container}/files").json["data"]
+    assert file["path"] == "/work/\ufffd"
+    one = f"/v1/containers/{container}/files/{file['id']}/content"
+    assert server.client.get(one).body == b"a"
+    call = {"name": "list_files", "arguments": {}}
+    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}
+    answer = server.client.post("/mcp", message, Mcp_Session_Id=container)
+    assert "\ufffd  1 bytes" in answer.json["result"]["content"][0]["text"]
+
+
 def test_two_responses_in_one_container_do_not_mix(start: StartPage) -> None:
     server = start(replies=[SPIN, "```python\n1\n```"])
     container = server.client.post("/v1/containers", {"name": "c"}).json["id"]

@@ -24,6 +24,8 @@ def parse(data: bytes | str) -> Json:
     """
     try:
         message = json.loads(data)
+        # what cannot be sent back is not taken: a lone surrogate, a number without end
+        json.dumps(message, ensure_ascii=False, allow_nan=False).encode()
     except RecursionError as error:
         msg = "nested too deep"
         raise ValueError(msg) from error

@@ -130,12 +130,17 @@ def _reset(interpreter: Interpreter, _: Json) -> Json:
 
 def _list(interpreter: Interpreter, _: Json) -> Json:
     files = [
-        {"path": each.path, "bytes": each.size_bytes, "changed_s": each.changed_s}
+        {"path": _plain(each.path), "bytes": each.size_bytes, "changed_s": each.changed_s}
         for each in interpreter.list_files()
     ]
     lines = [f"{each['path']}  {each['bytes']} bytes" for each in files]
     said = "\n".join(lines) or "The work directory is empty."
     return {**_said(said), "structuredContent": {"files": files}}
+
+
+def _plain(path: str) -> str:
+    """Return a path as JSON can hold it."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _read(interpreter: Interpreter, given: Json) -> Json:

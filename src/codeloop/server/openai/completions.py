@@ -173,7 +173,7 @@ class Completions:
         model = self._parts.models.get(name)
         if _is_relayed(asked.body) and not runs:
             work = self._relay(asked, model)
-        elif asked.body.get("tools") or asked.body.get("n") not in {None, 1}:
+        elif asked.body.get("tools") or asked.body.get("n") not in (None, 1):
             raise RefusalError(400, f"{asked.model} is the whole loop: tools and n are for {name}")
         else:
             work = self._loop(asked, model) if runs else self._plain(asked, model)

@@ -268,6 +268,11 @@ def file_id(container: Chat, path: str) -> str:
     return f"cfile_{hashlib.sha256(whole).hexdigest()[:32]}"
 
 
+def shown_path(path: str) -> str:
+    """Return a path as JSON can hold it: bytes that are no UTF-8 are replaced."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def told_file(container: Chat, file: WorkFile, source: str = "assistant") -> dict[str, Any]:
     """Return a container's file as the form has it."""
     return {
@@ -276,6 +281,6 @@ def told_file(container: Chat, file: WorkFile, source: str = "assistant") -> dic
         "container_id": name_of(container),
         "created_at": int(file.changed_s),
         "bytes": file.size_bytes,
-        "path": f"{WORK}/{file.path}",
+        "path": f"{WORK}/{shown_path(file.path)}",
         "source": source,
     }

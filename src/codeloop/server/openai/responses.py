@@ -22,7 +22,7 @@ from codeloop.server.chats.rooms import LazySession
 from codeloop.server.chats.service import Chats
 from codeloop.server.models import StoppableModel
 from codeloop.server.openai.completions import sampling_of, sum_usage
-from codeloop.server.openai.containers import Containers, file_id
+from codeloop.server.openai.containers import Containers, file_id, shown_path
 from codeloop.server.openai.history import History, content_text
 from codeloop.server.openai.running import Running, Said
 from codeloop.server.openai.shelf import FILE, RESPONSE, Shelf, copied, name_of
@@ -249,7 +249,7 @@ class Responses:
                 "type": "container_file_citation",
                 "container_id": name_of(container),
                 "file_id": file_id(container, each.path),
-                "filename": each.path.rpartition("/")[2],
+                "filename": shown_path(each.path).rpartition("/")[2],
             }
             for each in self._containers.files(container)
             if before.get(each.path) != each

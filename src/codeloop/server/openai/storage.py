@@ -13,7 +13,7 @@ from codeloop.server.chats.files import UPLOAD_BYTES, file_name, saved
 from codeloop.server.chats.service import Chats
 from codeloop.server.checks import read_body
 from codeloop.server.endpoints import Asked, Endpoint, endpoint, guarded
-from codeloop.server.openai.containers import Containers, told_file
+from codeloop.server.openai.containers import Containers, shown_path, told_file
 from codeloop.server.openai.forms import Part, read_form
 from codeloop.server.openai.shelf import CONTAINER, FILE, Shelf, listed, name_of
 from codeloop.server.refusals import RefusalError
@@ -65,6 +65,7 @@ def _uploading(act: Callable[[Asked, Mapping[str, Part]], Any]) -> Endpoint:
 def _object(data: bytes) -> dict[str, Any]:
     try:
         body = json.loads(data)
+        json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError) as error:
         raise RefusalError(400, "the body is no JSON") from error
     if not isinstance(body, dict):
@@ -82,7 +83,7 @@ class _Containers:
     def create(self, asked: Asked) -> Any:
         name = asked.text("name", "", most=_NAME_CHARS)
         memory = asked.body.get("memory_limit")
-        if memory is not None and memory not in _MEMORY:
+        if memory is not None and not (isinstance(memory, str) and memory in _MEMORY):
             raise RefusalError(400, f"memory_limit: one of {', '.join(sorted(_MEMORY))} is wanted")
         policy = asked.body.get("network_policy")
         if policy is not None and policy != {"type": "disabled"}:
@@ -128,7 +129,7 @@ class _Containers:
     def content(self, asked: Asked) -> Any:
         container = self._container(asked)
         file = self._containers.file(container, asked.path["file"])
-        return saved(self._containers.read(container, file.path), file.path)
+        return saved(self._containers.read(container, file.path), shown_path(file.path))
 
     def remove(self, asked: Asked) -> Any:
         container = self._container(asked)
