@@ -122,3 +122,18 @@ def test_a_display_for_which_its_user_has_no_room_is_told_without_its_bytes(
     put = client.ask("PUT", f"/api/chats/{chat.id}/files/a", b"x" * 11)
     assert put.json["error"]["code"] == "quota"
     assert chat.get("/export?format=ipynb").status == 200
+
+
+def test_what_is_uploaded_while_a_session_is_built_is_there_when_it_is(start: StartPage) -> None:
+    server = start()
+    chat = server.client.new_chat()
+    chat.run("import time\ntime.sleep(1.5)")
+    server.stop()
+    chat.client = start().client
+    chat.post("/cells", {"code": "print(open('late.txt').read())"})
+    chat.until(lambda _: [each["state"] for each in chat.data("sandbox.state")][-1] == "starting")
+    put = chat.client.ask("PUT", f"/api/chats/{chat.id}/files/late.txt", b"here")
+    assert put.status in {201, 409}  # the cell may have begun to run
+    chat.until_rest()
+    if put.status == 201:
+        assert chat.run("print(open('late.txt').read())")["stdout"]["text"] == "here\n"

@@ -66,13 +66,15 @@ class _Acts:
         if blobs.used_bytes(chat.user) + len(data) > USER_BYTES:
             raise RefusalError(413, "the user's quota of bytes is used up", "quota")
         blob = blobs.put(chat.id, data, "application/octet-stream")
-        session = self._parts.rooms.live(chat.id)
-        if session is not None:
-            if session.idle_since is None:
-                raise RefusalError(409, "code runs in this chat: upload when it has ended", "busy")
-            session.put_file(blobs.path(blob.hash), name)
-        data_of = {"name": name, "blob": blob.hash, "bytes": blob.bytes}
-        self._parts.journal.write(chat.id, "file.put", data_of)
+        with self._parts.rooms.gate(chat.id):  # not while its session is built: it would miss it
+            session = self._parts.rooms.live(chat.id)
+            if session is not None:
+                if session.idle_since is None:
+                    text = "code runs in this chat: upload when it has ended"
+                    raise RefusalError(409, text, "busy")
+                session.put_file(blobs.path(blob.hash), name)
+            told = {"name": name, "blob": blob.hash, "bytes": blob.bytes}
+            self._parts.journal.write(chat.id, "file.put", told)
         self._parts.store.log(asked.user.id, "file.put", chat.id, name)
         self._tell(chat)
         return {"name": name, "bytes": blob.bytes}

@@ -89,10 +89,13 @@ class Rooms:
         Raises:
             SandboxError: there is none to be had.
         """
-        with self._lock:
-            gate = self._gates.setdefault(room.chat, threading.Lock())
-        with gate:  # of two who need it at once, the second finds what the first opened
+        with self.gate(room.chat):  # of two at once, the second finds what the first opened
             return self._live.get(room.chat) or self._open(room, on_event)
+
+    def gate(self, chat: str) -> threading.Lock:
+        """Return what is held while a chat's session is opened, or is given what is uploaded."""
+        with self._lock:
+            return self._gates.setdefault(chat, threading.Lock())
 
     def _open(self, room: Room, on_event: Callable[[str, dict[str, object]], None]) -> RoomSession:
         on_event("sandbox.state", {"state": "starting"})
