@@ -3,11 +3,14 @@
 import argparse
 import json
 import math
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codeloop.cli import wiring
 from codeloop.cli.train import starting
 from codeloop.core.errors import ConfigError
+from codeloop.core.records import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +68,7 @@ def main(args: argparse.Namespace) -> int:
     starting.need_extra()
     from codeloop.train.checking.report import check
     from codeloop.train.config import read_config
-    from codeloop.train.estimate import ACCELERATORS, table
+    from codeloop.train.estimate import ACCELERATORS, process_bytes, table
     from codeloop.train.loading import load_tokenizer
     from codeloop.train.shaping import cache_folder, shaping
 
@@ -78,12 +81,30 @@ def main(args: argparse.Namespace) -> int:
     rows = table(shape, work, peak=peak, memory=memory, price=args.price)
     if not args.json:
         _show(args, shape, work, rows)
-    measured = _probe(config, origin, report) if args.probe else None
+    if not args.probe:
+        if args.json:
+            print(json.dumps(_facts(shape, work, rows)))
+        return 0
+    if args.published:
+        msg = "--probe trains the config's model: it cannot be asked for another with --as"
+        raise ConfigError(msg)
+    expected = process_bytes(
+        shape, work, libraries=_resident_bytes(), autocast=bool(config.trl.get("bf16"))
+    )
+    measured = _probe(config, origin, report)
     if args.json:
-        print(json.dumps(_facts(shape, work, rows, measured)))
-    elif measured is not None:
-        _show_probe(shape, work, measured)
+        facts = to_json(measured) | {"hours": measured.hours(work.tokens)}
+        facts |= {"expected_bytes": round(expected)}
+        print(json.dumps(_facts(shape, work, rows) | {"probe": facts}))
+    else:
+        _show_probe(shape, work, measured, expected)
     return 0
+
+
+def _resident_bytes() -> int:
+    """Return the memory that this process has, before a model is loaded."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def _shape(args: argparse.Namespace, config: "TrainConfig", origin: "Origin") -> "Shape":
@@ -138,16 +159,9 @@ def _probe(config: "TrainConfig", origin: "Origin", report: "Report") -> "Probe"
     return probe(config, load_model(origin), feed(config, report, Split.TRAIN))
 
 
-def _facts(
-    shape: "Shape", work: "Work", rows: "Sequence[Row]", measured: "Probe | None"
-) -> dict[str, Any]:
-    from codeloop.core.records import to_json
-
+def _facts(shape: "Shape", work: "Work", rows: "Sequence[Row]") -> dict[str, Any]:
     table = [to_json(row) | {"hours": None if math.isnan(row.hours) else row.hours} for row in rows]
-    facts = {"shape": to_json(shape), "work": to_json(work), "table": table}
-    if measured is not None:
-        facts["probe"] = to_json(measured) | {"hours": measured.hours(work.tokens)}
-    return facts
+    return {"shape": to_json(shape), "work": to_json(work), "table": table}
 
 
 def _show(args: argparse.Namespace, shape: "Shape", work: "Work", rows: "Sequence[Row]") -> None:
@@ -179,7 +193,7 @@ def _show(args: argparse.Namespace, shape: "Shape", work: "Work", rows: "Sequenc
     console.print(shown)
 
 
-def _show_probe(shape: "Shape", work: "Work", measured: "Probe") -> None:
+def _show_probe(shape: "Shape", work: "Work", measured: "Probe", expected: float) -> None:
     from codeloop.train.estimate import GIB, flops
 
     per_token = flops(shape, work) / max(1, work.tokens)
@@ -187,7 +201,8 @@ def _show_probe(shape: "Shape", work: "Work", measured: "Probe") -> None:
         f"this machine ({measured.device}): {measured.tokens / measured.wall_s:,.1f} tokens/s, "
         f"{measured.wall_s:.2f} s a step ({measured.cpu_s:.2f} s of processor), "
         f"{measured.flops(per_token) / 1e9:,.1f} GFLOP/s, peak {measured.memory_bytes / GIB:.2f} "
-        f"GiB: {_time(measured.hours(work.tokens))} hours for the run"
+        f"GiB (by formula {expected / GIB:.2f}): {_time(measured.hours(work.tokens))} hours for "
+        "the run"
     )
 
 
