@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
+from pathlib import Path
 
 from page_server import PageServer
 from playwright.sync_api import Locator, Page, expect
@@ -85,3 +86,12 @@ def run_own(page: Page, code: str) -> None:
         page.get_by_role("button", name="Write code yourself").click()
     page.get_by_role("textbox", name="Your own code").fill(code)
     page.keyboard.press("Control+Enter")
+
+
+def export(page: Page, name: str, path: Path) -> str:
+    """Take a chat away in the form of that name; return what the file holds."""
+    page.get_by_role("button", name="Export").click()
+    with page.expect_download() as given:
+        page.locator(".menu-list a").filter(has=page.get_by_text(name, exact=True)).click()
+    given.value.save_as(path)
+    return path.read_text(encoding="utf-8")

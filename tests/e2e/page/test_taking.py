@@ -1,12 +1,10 @@
 """What a person brings, says of it, and takes away; and what must never get into the page."""
 
 import json
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
-from browsing import OpenPage, cells, run_own, say, until_rest
+from browsing import OpenPage, cells, export, run_own, say, until_rest
 from playwright.sync_api import Page, expect
 
 pytestmark = [
@@ -16,7 +14,6 @@ pytestmark = [
     pytest.mark.skipif(not Path("/usr/bin/chromium").exists(), reason="needs Debian's chromium"),
 ]
 AXE = Path(__file__).parents[3] / "web" / "node_modules" / "axe-core" / "axe.min.js"
-PEERS = os.environ.get("CODELOOP_PEERS")
 SUM = {"Add": "So:\n\n```python\nprint(20 + 22)\n```\n"}
 DROP = """([target, name, text]) => {
   const data = new DataTransfer();
@@ -26,23 +23,6 @@ DROP = """([target, name, text]) => {
     : new ClipboardEvent("paste", {clipboardData: data, bubbles: true, cancelable: true});
   document.querySelector(target).dispatchEvent(event);
 }"""
-RUN_NOTEBOOK = """
-import sys
-import nbformat
-from nbclient import NotebookClient
-notebook = nbformat.read(sys.argv[1], as_version=4)
-nbformat.validate(notebook)
-NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
-print([each.outputs[0].text for each in notebook.cells if each.cell_type == "code"][-1])
-"""
-
-
-def export(page: Page, name: str, path: Path) -> str:
-    page.get_by_role("button", name="Export").click()
-    with page.expect_download() as given:
-        page.locator(".menu-list a").filter(has=page.get_by_text(name, exact=True)).click()
-    given.value.save_as(path)
-    return path.read_text(encoding="utf-8")
 
 
 def test_files_go_in_by_button_drop_and_paste_and_out_again(
@@ -99,24 +79,6 @@ def test_a_notebook_is_taken_away_and_comes_in_again(open_page: OpenPage, tmp_pa
     expect(cells(page).locator("pre.output")).to_have_text("42\n")
 
 
-@pytest.mark.skipif(PEERS is None, reason="CODELOOP_PEERS, which scripts/test-peers sets")
-def test_a_notebook_that_was_taken_away_runs_in_jupyter(
-    open_page: OpenPage, tmp_path: Path
-) -> None:
-    page = open_page(SUM)
-    say(page, "Add them")
-    until_rest(page)
-    export(page, "Notebook", tmp_path / "chat.ipynb")
-    ran = subprocess.run(
-        [str(PEERS), "-c", RUN_NOTEBOOK, str(tmp_path / "chat.ipynb")],
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    assert ran.stdout.strip() == "42", ran.stderr
-
-
 def test_a_branch_goes_on_by_itself(open_page: OpenPage) -> None:
     page = open_page(SUM)
     say(page, "Add them")
@@ -125,6 +87,7 @@ def test_a_branch_goes_on_by_itself(open_page: OpenPage) -> None:
     page.get_by_role("button", name="Branch from here").click()
     page.wait_for_url(lambda url: url != first)
     expect(cells(page)).to_have_count(1)
+    expect(page.locator(".banner.ended")).to_contain_text("The branch begins here.")
     run_own(page, "print('only here')")
     expect(cells(page)).to_have_count(2)
     page.goto(first)
@@ -233,3 +196,26 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(open_page: OpenPage) -> Non
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.get_by_role("button", name="Show the chats").click()
     expect(page.get_by_role("navigation", name="Chats")).to_be_visible()
+
+
+def test_in_a_chat_that_only_answers_nothing_runs(open_page: OpenPage) -> None:
+    page = open_page(SUM)
+    page.get_by_role("combobox", name="What is run").select_option("ask")
+    say(page, "Add them")
+    until_rest(page)
+    expect(page.locator("pre.code")).to_contain_text("print(20 + 22)")
+    expect(page.locator("pre.output")).to_have_count(0)
+
+
+def test_light_or_dark_is_chosen_and_kept(open_page: OpenPage) -> None:
+    page = open_page({}, color_scheme="light")
+    colour = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(colour)
+    body = page.locator("body")
+    page.get_by_role("link", name="Settings").click()
+    page.get_by_role("combobox", name="Light or dark").select_option("dark")
+    expect(body).not_to_have_css("background-color", light)
+    dark = page.evaluate(colour)
+    page.reload()
+    expect(page.get_by_role("combobox", name="Light or dark")).to_have_value("dark")
+    expect(body).to_have_css("background-color", dark)

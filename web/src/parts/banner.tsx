@@ -23,6 +23,7 @@ const WHY: Readonly<Record<string, string>> = {
 /** Say in one sentence why the loop ended. */
 export function reason(end: Data["loop.ended"]): string {
   if (end.reason === "answered" && !end.well) return "The model thinks that it is done, but the last run failed.";
+  if (end.reason === "stopped" && end.detail) return `${end.detail[0]?.toUpperCase()}${end.detail.slice(1)}.`;
   return WHY[end.reason] ?? end.reason;
 }
 
@@ -67,7 +68,7 @@ export function End({ chat, end, last }: { chat: string; end: Data["loop.ended"]
       <Icon name={end.well ? "check" : "cross"} />
       <span class="grow">
         {reason(end)}
-        {end.detail && <span class="muted"> {end.detail}</span>}
+        {end.detail && end.reason !== "stopped" && <span class="muted"> {end.detail}</span>}
       </span>
       {last && hint === null && (
         <span class="row">

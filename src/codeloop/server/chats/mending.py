@@ -15,18 +15,20 @@ def mend(store: Store, journal: Journal) -> int:
     chats = store.unended()
     for chat in chats:
         mend_chat(store, journal, chat.id, why=_ENDED)
-        journal.write(chat.id, "sandbox.state", {"state": "none"})
-        journal.write(chat.id, "work.ended", {})
     return len(chats)
 
 
-def mend_chat(store: Store, journal: Journal, chat: str, *, why: str) -> None:
-    """Tell of a chat that what its events leave open has ended."""
+def mend_chat(
+    store: Store, journal: Journal, chat: str, *, why: str, reason: str = "failed"
+) -> None:
+    """Tell of a chat that what its events leave open has ended: why, and for what reason."""
     result = ExecutionResult(Status.INTERRUPTED, state_lost=True)
     told = result_to_json(result, lambda data, mime: Blob("", mime, len(data)))
     story = read_story(chat, store.events(chat, without=PASSED_OVER))
     for cell, run in story.open_cells.items():
         journal.write(chat, "cell.finished", {"cell": cell, "run": run, "result": told})
     if story.messages and story.reason is None:
-        ended: dict[str, object] = {"reason": "failed", "well": False, "detail": why}
+        ended: dict[str, object] = {"reason": reason, "well": False, "detail": why}
         journal.write(chat, "loop.ended", ended)
+    journal.write(chat, "sandbox.state", {"state": "none"})
+    journal.write(chat, "work.ended", {})

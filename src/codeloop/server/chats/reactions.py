@@ -59,5 +59,5 @@ def branch(chats: Chats, chat: Chat, *, until: int, model: str, kind: str = "cha
     new = store.create_chat(chat.user, model=model, title=title, settings=settings, kind=kind)
     store.copy_events(chat.id, new.id, until=until)
     journal.write(new.id, "chat.branched", {"branch_of": {"chat": chat.id, "seq": until}})
-    mend_chat(store, journal, new.id, why=_BRANCHED)
+    mend_chat(store, journal, new.id, why=_BRANCHED, reason="stopped")
     return chats.find(chat.user, new.id)
