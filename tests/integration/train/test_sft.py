@@ -216,3 +216,9 @@ def test_an_adapter_is_exported_from_the_folder_of_its_run(start: Path, tmp_path
     assert main(["train", "export", str(run), "--export", "f16", "--export", "merged"]) == 0
     assert (run / "model-f16.gguf").is_file()
     assert (run / "merged" / "model.safetensors").is_file()
+
+
+def test_a_base_in_four_bits_is_refused_with_a_word(start: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="take preset lora"):
+        train(configured(start, tmp_path, preset="qlora", trl={"packing": False}))
+    assert not (tmp_path / "run" / "model").exists()

@@ -16,7 +16,7 @@ from codeloop.train.checking.report import check
 from codeloop.train.config import Split, TrainConfig, passed_on, save_resolved
 from codeloop.train.export.snapshot import snapshot
 from codeloop.train.loading import Loaded, Origin, load_model, load_tokenizer
-from codeloop.train.presets import trl_defaults
+from codeloop.train.presets import Preset, trl_defaults
 from codeloop.train.rendering import Kind
 from codeloop.train.runs import Facts, Method, RunFolder, leads
 from codeloop.train.shaping import cache_folder, shaping
@@ -192,6 +192,9 @@ def adapter_of(config: TrainConfig) -> Any:
     """
     if config.peft is None:
         return None
+    if config.preset is Preset.QLORA:
+        msg = f"{config.path}: qlora is planned for by `estimate`, but not built: take preset lora"
+        raise ConfigError(msg)
     values = passed_on(config.peft, LoraConfig, f"{config.path}: peft")
     try:
         return LoraConfig(**{"task_type": "CAUSAL_LM", **values})
