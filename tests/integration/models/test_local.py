@@ -138,7 +138,7 @@ def test_closing_the_iterator_stops_the_work(model: LocalModel) -> None:
     pieces = model.stream(STORY, Sampling(max_tokens=900))
     next(pieces)
     pieces.close()
-    assert cpu_until_idle() < 1  # the rest of the story takes fifteen
+    assert cpu_until_idle() < 3  # the rest takes fifteen; caches that others use cost some
 
 
 def test_the_deadline_stops_the_work_even_in_the_prompt(model: LocalModel) -> None:
