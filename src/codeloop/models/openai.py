@@ -5,7 +5,7 @@ import json
 import random
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,16 +127,8 @@ class OpenAIModel:
         deadline = Deadline(self._patience.clock() + timeout_s, self._patience.clock)
         data = b"" if body is None else json.dumps(body).encode()
         method = "GET" if body is None else "POST"
-        try:
-            with closing(self._open(method, path, data, deadline)) as exchange:
-                return json.loads(_read_all(exchange, ANSWER_BYTES))
-        except CallError as failure:
-            raise failure.error from failure.__cause__
-        except (OSError, HTTPError, http.client.HTTPException) as error:
-            raise network_failure(error, self._wording, timeout_s).error from error
-        except ValueError as error:
-            say = "its answer is no JSON"
-            raise self._wording.error(say) from error
+        with self._worded(timeout_s), closing(self._open(method, path, data, deadline)) as exchange:
+            return json.loads(_read_all(exchange, ANSWER_BYTES))
 
     def relay(self, body: Mapping[str, Any], *, timeout_s: float) -> Generator[Any, None, None]:
         """Pass a request of Chat Completions on as it is; yield what is answered, as JSON values.
@@ -148,16 +140,24 @@ class OpenAIModel:
         """
         deadline = Deadline(self._patience.clock() + timeout_s, self._patience.clock)
         data = json.dumps({**body, "model": self._name}).encode()
-        try:
-            with closing(self._open("POST", "/chat/completions", data, deadline)) as exchange:
-                kind = exchange.headers.get("Content-Type", "")
-                if not kind.startswith("text/event-stream"):
-                    yield json.loads(_read_all(exchange, ANSWER_BYTES))
+        with (
+            self._worded(timeout_s),
+            closing(self._open("POST", "/chat/completions", data, deadline)) as exchange,
+        ):
+            kind = exchange.headers.get("Content-Type", "")
+            if not kind.startswith("text/event-stream"):
+                yield json.loads(_read_all(exchange, ANSWER_BYTES))
+                return
+            for event in self._events(exchange):
+                if event == b"[DONE]":
                     return
-                for event in self._events(exchange):
-                    if event == b"[DONE]":
-                        return
-                    yield json.loads(event)
+                yield json.loads(event)
+
+    @contextmanager
+    def _worded(self, timeout_s: float) -> Iterator[None]:
+        """Tell what goes wrong in a call that is tried once as a `ModelError`."""
+        try:
+            yield
         except CallError as failure:
             raise failure.error from failure.__cause__
         except (OSError, HTTPError, http.client.HTTPException) as error:

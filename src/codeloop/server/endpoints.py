@@ -139,6 +139,15 @@ def _object(data: bytes, request: Request) -> dict[str, Any]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise RefusalError(415, "send application/json")
+    return json_object(data)
+
+
+def json_object(data: bytes) -> dict[str, Any]:
+    """Return a body as a JSON object.
+
+    Raises:
+        RefusalError: it is none, or holds what could not be sent back.
+    """
     try:
         body = json.loads(data)
         # what cannot be sent back is not taken: a lone surrogate, a number without end

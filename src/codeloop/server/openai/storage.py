@@ -1,6 +1,5 @@
 """The routes of what lies about: `/v1/containers`, their files, and `/v1/files`."""
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,7 +11,7 @@ from starlette.routing import BaseRoute, Route
 from codeloop.server.chats.files import UPLOAD_BYTES, file_name, saved
 from codeloop.server.chats.service import Chats
 from codeloop.server.checks import read_body
-from codeloop.server.endpoints import Asked, Endpoint, endpoint, guarded
+from codeloop.server.endpoints import Asked, Endpoint, endpoint, guarded, json_object
 from codeloop.server.openai.containers import Containers, shown_path, told_file
 from codeloop.server.openai.forms import Part, read_form
 from codeloop.server.openai.shelf import CONTAINER, FILE, Shelf, listed, name_of
@@ -54,23 +53,12 @@ def _uploading(act: Callable[[Asked, Mapping[str, Part]], Any]) -> Endpoint:
     async def answer(request: Request) -> Response:
         kind = request.headers.get("content-type", "")
         data = await read_body(request, _FORM_BYTES)
-        body, form = ({}, read_form(kind, data)) if "json" not in kind else (_object(data), {})
+        body, form = ({}, read_form(kind, data)) if "json" not in kind else (json_object(data), {})
         asked = Asked(request.state.user, request.path_params, request.query_params, body)
         told = await run_in_threadpool(guarded, lambda each: act(each, form), asked)
         return JSONResponse(told)
 
     return answer
-
-
-def _object(data: bytes) -> dict[str, Any]:
-    try:
-        body = json.loads(data)
-        json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
-    except (ValueError, RecursionError) as error:
-        raise RefusalError(400, "the body is no JSON") from error
-    if not isinstance(body, dict):
-        raise RefusalError(400, "the body is no JSON object")
-    return body
 
 
 class _Containers:

@@ -23,8 +23,7 @@ def write_adapter(path: Path, folder: Path, config: Any, *, name: str) -> None:
     """
     settings = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
     names = Names(config)
-    unfinished = path.with_name(f"{path.name}.tmp")
-    writer = GGUFWriter(unfinished, names.architecture)
+    writer = GGUFWriter(None, names.architecture)
     writer.add_type("adapter")
     writer.add_name(name)
     writer.add_string("adapter.type", "lora")
@@ -40,13 +39,7 @@ def write_adapter(path: Path, folder: Path, config: Any, *, name: str) -> None:
             writer.add_tensor(f"{tensor}.lora_a", values)
         else:
             writer.add_tensor(f"{tensor}.lora_b", names.placed(tensor, values))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        finish(writer)
-        unfinished.replace(path)
-    except OSError as error:
-        msg = f"{path}: cannot be written ({error.strerror})"
-        raise DataError(msg) from error
+    finish(writer, path)
 
 
 def _alpha(settings: dict[str, Any]) -> float:

@@ -46,8 +46,7 @@ def write_merged(
     Raises:
         DataError: it cannot be written as GGUF, or not there.
     """
-    unfinished = path.with_name(f"{path.name}.tmp")
-    writer = GGUFWriter(unfinished, architecture(model.config))
+    writer = GGUFWriter(None, architecture(model.config))
     template = GGUFReader(origin.gguf) if origin.gguf is not None else None
     if template is None:
         fields = config_fields(model.config) | vocabulary_fields(tokenizer)
@@ -67,21 +66,26 @@ def write_merged(
     for kept in template.tensors if template else ():
         if kept.name not in written and not _is_tied_output(kept, model):
             writer.add_tensor(kept.name, kept.data, raw_dtype=kept.tensor_type)
+    finish(writer, path)
+
+
+def finish(writer: GGUFWriter, path: Path) -> None:
+    """Write what was added, in the order of the format; the file is there whole or not at all.
+
+    Raises:
+        DataError: it cannot be written.
+    """
+    unfinished = path.with_name(f"{path.name}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        finish(writer)
+        writer.write_header_to_file(unfinished)
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
         unfinished.replace(path)
     except OSError as error:
         msg = f"{path}: cannot be written ({error.strerror})"
         raise DataError(msg) from error
-
-
-def finish(writer: GGUFWriter) -> None:
-    """Write what was added, in the order of the format."""
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
 
 
 def config_fields(config: Any) -> dict[str, Any]:
