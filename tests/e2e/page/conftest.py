@@ -12,25 +12,10 @@ from playwright.sync_api import (
     ConsoleMessage,
     Page,
     expect,
-    sync_playwright,
 )
 
 from codeloop.cli.wiring import guest_packages
 from codeloop.sandbox import Sandbox, open_sandbox
-
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = [  # no sandbox: the tests may run as root; the rest keeps it from looking for updates
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-]
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="session")
@@ -61,13 +46,13 @@ def faults() -> list[str]:
 
 
 @pytest.fixture
-def visit(chromium: Browser, faults: list[str]) -> Iterator[Visit]:
+def visit(browser: Browser, faults: list[str]) -> Iterator[Visit]:
     """Return a function that logs a new browser in; nothing may fail, or be asked of others."""
     contexts: list[BrowserContext] = []
 
     def opened(port: int, token: str, **settings: object) -> Page:
         settings = {"viewport": {"width": 1280, "height": 860}, "accept_downloads": True} | settings
-        context = chromium.new_context(**settings)  # type: ignore[arg-type]
+        context = browser.new_context(**settings)  # type: ignore[arg-type]
         context.set_default_timeout(LONG_S * 1000)
         contexts.append(context)
         page = context.new_page()

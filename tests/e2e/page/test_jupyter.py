@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 from browsing import OpenPage, export, say, until_rest
+from chromium import CHROMIUM
 
 PEERS = os.environ.get("CODELOOP_PEERS")
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.jail,
     pytest.mark.slow,
-    pytest.mark.skipif(not Path("/usr/bin/chromium").exists(), reason="needs Debian's chromium"),
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium"),
     pytest.mark.skipif(PEERS is None, reason="scripts/test-peers sets CODELOOP_PEERS"),
 ]
 SUM = {"Add": "So:\n\n```python\nprint(20 + 22)\n```\n"}

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from browsing import OpenPage, Serve, Typist, Visit, cells, run_own, say, until_rest
+from chromium import CHROMIUM
 from playwright.sync_api import expect
 
 from codeloop.cli.wiring import guest_packages
@@ -13,7 +14,7 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.jail,
     pytest.mark.slow,
-    pytest.mark.skipif(not Path("/usr/bin/chromium").exists(), reason="needs Debian's chromium"),
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium"),
 ]
 needs_pandas = pytest.mark.skipif(guest_packages() is None, reason="needs scripts/guest-packages")
 

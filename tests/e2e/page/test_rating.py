@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 from browsing import OpenPage, Serve, Typist, Visit, say, until_rest
+from chromium import CHROMIUM
 from playwright.sync_api import expect
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.jail,
     pytest.mark.slow,
-    pytest.mark.skipif(not Path("/usr/bin/chromium").exists(), reason="needs Debian's chromium"),
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium"),
 ]
 GOOD = {"Add": "So:\n\n```python\nprint(20 + 22)\n```\n"}
 BAD = {"Add": "It is about forty."}

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 from browsing import OpenPage, Serve, Typist, Visit, cells, run_own, say, until_rest
+from chromium import CHROMIUM
 from playwright.sync_api import expect
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.jail,
     pytest.mark.slow,
-    pytest.mark.skipif(not Path("/usr/bin/chromium").exists(), reason="needs Debian's chromium"),
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium"),
 ]
 TOKEN = "a-token-of-the-test"
 Begin = Callable[[], tuple[subprocess.Popen[str], int]]

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 from browsing import OpenPage, cells, export, run_own, say, until_rest
+from chromium import CHROMIUM
 from playwright.sync_api import Page, expect
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.jail,
     pytest.mark.slow,
-    pytest.mark.skipif(not Path("/usr/bin/chromium").exists(), reason="needs Debian's chromium"),
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium"),
 ]
 AXE = Path(__file__).parents[3] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 SUM = {"Add": "So:\n\n```python\nprint(20 + 22)\n```\n"}

@@ -25,7 +25,7 @@ given = [
     pytest.mark.data,
     pytest.mark.slow,
     pytest.mark.timeout(600),
-    pytest.mark.skipif(DATA is None, reason="CODELOOP_DATA names no folder with the data"),
+    pytest.mark.skipif(not DATA, reason="CODELOOP_DATA names no folder with the data"),
 ]
 pytestmark = pytest.mark.jail
 

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from chromium import CHROMIUM
+from playwright.sync_api import Browser, Page, expect
 from recorded import recorded, recorded_turn
 
 from codeloop.evals.reports.comparison import Run, compare_all
@@ -13,11 +14,6 @@ from codeloop.evals.reports.page import comparison_page, run_page
 from codeloop.evals.rows import Row
 from codeloop.evals.settings import FeedbackKind, Settings, Stop, Visible
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = [  # no sandbox: the tests may run as root; the rest keeps it from looking for updates
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-]
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium"),
@@ -42,14 +38,6 @@ def rows() -> list[Row]:
         row["turns"][0]["visible"] = len(row["turns"]) == 1
     made[101] = recorded("HumanEval/101", ways[101], replies=[f"needle {HOSTILE}"])
     return [*made, {"problem": "HumanEval/163", "sample": 0, "error": "ModelError: gone"}]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ pytestmark = [
     pytest.mark.data,
     pytest.mark.slow,
     pytest.mark.timeout(1200),
-    pytest.mark.skipif(DATA is None, reason="CODELOOP_DATA names no folder with the data"),
+    pytest.mark.skipif(not DATA, reason="CODELOOP_DATA names no folder with the data"),
 ]
 
 

@@ -28,7 +28,7 @@ from codeloop.core.execution import Isolation, Status, TrialLimits
 from codeloop.core.problem import FunctionTests, Problem
 from codeloop.judge.judging import judge
 from codeloop.judge.programs import rig_programs
-from codeloop.sandbox import Sandbox, open_sandbox
+from codeloop.sandbox import Sandbox, open_sandbox, probes
 from codeloop.sandbox.isolation import machine
 from codeloop.sandbox.jail.walls import NOBODY, landlock
 
@@ -270,7 +270,7 @@ def test_a_level_that_does_not_hold_is_refused(monkeypatch: pytest.MonkeyPatch) 
     """The filter is left out on the jail's side, as a fault of ours would."""
     ready(Isolation.LANDLOCK)
     before = bases()
-    monkeypatch.setattr("codeloop.sandbox.probes._NETWORK", "raise AssertionError('connected')")
+    monkeypatch.setattr(probes, "_NETWORK", "raise AssertionError('connected')")
     with pytest.raises(IsolationError, match="does not hold here: opening a network connection"):
         open_sandbox(isolation=Isolation.LANDLOCK)
     assert bases() == before

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from page_server import StartPage
 
+from codeloop.server.chats import files, service
 from codeloop.server.chats.files import file_name
 from codeloop.server.refusals import RefusalError
 
@@ -71,8 +72,8 @@ def test_no_name_leads_out(start: StartPage, path: str) -> None:
 def test_more_than_an_upload_may_have_is_refused(
     start: StartPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("codeloop.server.chats.files.UPLOAD_BYTES", 10)
-    monkeypatch.setattr("codeloop.server.chats.files.MOST_UPLOADS", 1)
+    monkeypatch.setattr(files, "UPLOAD_BYTES", 10)
+    monkeypatch.setattr(files, "MOST_UPLOADS", 1)
     client = start().client
     chat = client.new_chat()
     assert client.ask("PUT", f"/api/chats/{chat.id}/files/big", b"x" * 11).status == 413
@@ -112,8 +113,8 @@ def test_uploads_under_odd_names_stay_in_the_work_directory(start: StartPage) ->
 def test_a_display_for_which_its_user_has_no_room_is_told_without_its_bytes(
     start: StartPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("codeloop.server.chats.service.USER_BYTES", 10)
-    monkeypatch.setattr("codeloop.server.chats.files.USER_BYTES", 10)
+    monkeypatch.setattr(service, "USER_BYTES", 10)
+    monkeypatch.setattr(files, "USER_BYTES", 10)
     client = start().client
     chat = client.new_chat()
     result = chat.run("class P:\n def _repr_html_(self): return '<b>' + 'x' * 40\nP()")

@@ -64,7 +64,7 @@ DATA = os.environ.get("CODELOOP_DATA")
 
 
 @pytest.mark.data
-@pytest.mark.skipif(DATA is None, reason="CODELOOP_DATA names no folder with the data")
+@pytest.mark.skipif(not DATA, reason="CODELOOP_DATA names no folder with the data")
 @pytest.mark.parametrize("name", ["gpt4", "gpt3"])
 def test_real_solutions_are_found_without_a_fence(name: str) -> None:
     path = Path(DATA or "") / "real_samples" / f"{name}_final_500c_long.jsonl.gz"

@@ -17,7 +17,7 @@ DATA = os.environ.get("CODELOOP_DATA")
 pytestmark = [
     pytest.mark.filterwarnings("ignore:invalid escape sequence"),  # in the code of models
     pytest.mark.data,
-    pytest.mark.skipif(DATA is None, reason="CODELOOP_DATA names no folder with the data"),
+    pytest.mark.skipif(not DATA, reason="CODELOOP_DATA names no folder with the data"),
 ]
 
 
