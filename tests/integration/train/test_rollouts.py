@@ -20,7 +20,8 @@ from codeloop.train.config import read_config
 from codeloop.train.loading import Origin
 from codeloop.train.runs import RunFolder
 from codeloop.train.tuning.grpo import NothingToLearn, grpo
-from codeloop.train.tuning.rollouts import Rollout, RolloutSettings, Task, roll_out
+from codeloop.train.tuning.playing import Task
+from codeloop.train.tuning.rollouts import Rollout, RolloutSettings, roll_out
 
 pytestmark = [
     pytest.mark.jail,

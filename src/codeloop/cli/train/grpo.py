@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from codeloop.judge.many import RigPool
     from codeloop.train.config import TrainConfig
-    from codeloop.train.tuning.rollouts import Task
+    from codeloop.train.tuning.playing import Task
 
 _EPILOG = """\
 A `path` of `data` names problems: a file of one's own, or a name of `codeloop eval list`. Visible
@@ -59,7 +59,7 @@ def _tasks(args: argparse.Namespace, config: "TrainConfig", pool: "RigPool") -> 
     from codeloop.evals.benchmarks import benchmark
     from codeloop.evals.run import opening
     from codeloop.train.config import Split
-    from codeloop.train.tuning.rollouts import Task
+    from codeloop.train.tuning.playing import Task
 
     for data in config.of(Split.TRAIN):
         path = config.file(data.path)

@@ -15,7 +15,8 @@ from codeloop.train.config import TrainConfig
 from codeloop.train.loading import Origin, load_model
 from codeloop.train.presets import trl_defaults
 from codeloop.train.runs import Method, RunFolder
-from codeloop.train.tuning.rollouts import RolloutSettings, Task, rollout_function, solution_reward
+from codeloop.train.tuning.playing import Task
+from codeloop.train.tuning.rollouts import RolloutSettings, rollout_function, solution_reward
 from codeloop.train.tuning.sft import (
     Trained,
     adapter_of,

@@ -12,34 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from codeloop.core.dialogue import Dialogue, Feedback, Finish, Message, Turn, Usage
+from codeloop.core.dialogue import Finish, Message, Usage
 from codeloop.core.errors import ModelError
-from codeloop.core.events import Event, TurnDone
-from codeloop.core.problem import Problem, Verdict
 from codeloop.core.protocols import Reply, Sampling, Session
-from codeloop.judge.critic import JudgeCritic, find_solution
 from codeloop.judge.many import RigPool
-from codeloop.loop.limits import Limits
-from codeloop.loop.refine import refine, to_the_end
-
-# Solved at once; solved after feedback; not solved. Gehring et al. 2024 (RLEF, arXiv 2410.02089)
-# reward the last solution by the hidden tests; that the first turn is worth more is ours.
-FIRST, AFTER, NOT = 1.0, 0.7, 0.0
+from codeloop.train.tuning.playing import NOT, Task, play
 
 Generate = Callable[[list[list[int]]], list[list[int]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A problem, and the messages that ask for its solution."""
-
-    problem: Problem
-    opening: tuple[Message, ...]
-
-    @property
-    def prompt(self) -> list[dict[str, str]]:
-        """The messages as a trainer's data set holds them."""
-        return [{"role": each.role.value, "content": each.content} for each in self.opening]
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,39 +161,6 @@ class Policy:
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
-class TimedJudge:
-    """Judges each turn by the visible tests, and notes how long that takes. Fills `Critic`."""
-
-    def __init__(self, problem: Problem, pool: RigPool) -> None:
-        self._problem = problem
-        self._pool = pool
-        self.seconds = 0.0
-
-    def review(self, dialogue: Dialogue, turn: Turn) -> Feedback | Verdict | None:
-        start = time.monotonic()
-        with self._pool.lend() as rig:
-            found = JudgeCritic(self._problem, rig).review(dialogue, turn)
-        self.seconds += time.monotonic() - start
-        return found
-
-    def solves(self, turns: Sequence[Turn]) -> bool:
-        """Return whether the last solution passes all tests, the hidden ones too."""
-        code = next(
-            (
-                found
-                for turn in reversed(turns)
-                if (found := find_solution(turn, self._problem.entry_point)) is not None
-            ),
-            None,
-        )
-        if code is None:
-            return False
-        start = time.monotonic()
-        passed = self._pool.judge(self._problem, code).passed
-        self.seconds += time.monotonic() - start
-        return passed
-
-
 def roll_out(  # noqa: PLR0913  the parts of the loop, and two settings
     tasks: Sequence[Task],
     tokenizer: Any,
@@ -235,7 +181,15 @@ def roll_out(  # noqa: PLR0913  the parts of the loop, and two settings
     def work(task: Task) -> Rollout:
         try:
             policy = Policy(tokenizer, desk, settings.context_tokens)
-            return _dialogue(task, policy, pool, session, settings, max_tokens)
+            played = play(task, policy, pool, session, turns=settings.turns, max_tokens=max_tokens)
+            return Rollout(
+                policy.prompt_ids,
+                policy.completion_ids,
+                policy.mask,
+                played.turns,
+                played.reward,
+                played.execution_s,
+            )
         finally:
             desk.leave()
 
@@ -243,46 +197,6 @@ def roll_out(  # noqa: PLR0913  the parts of the loop, and two settings
         under_way = [threads.submit(work, task) for task in tasks]
         desk.serve()
         return [each.result() for each in under_way]
-
-
-def _dialogue(
-    task: Task,
-    policy: Policy,
-    pool: RigPool,
-    session: Session,
-    settings: RolloutSettings,
-    max_tokens: int,
-) -> Rollout:
-    judge = TimedJudge(task.problem, pool)
-    turns: list[Turn] = []
-
-    def see(event: Event) -> None:
-        if isinstance(event, TurnDone):
-            turns.append(event.turn)
-
-    limits = Limits(settings.turns, None, None, same_error=None, same_code=None, same_lines=None)
-    sampling = Sampling(max_tokens=max_tokens)
-    try:
-        to_the_end(
-            refine(
-                Dialogue(task.opening), policy, session, [judge], limits=limits, sampling=sampling
-            ),
-            see,
-        )
-    except ModelError:
-        if not policy.completion_ids:
-            raise  # nothing was written: no part of the dialogue can count
-    reward = NOT
-    if judge.solves(turns):
-        reward = FIRST if len(turns) == 1 else AFTER
-    return Rollout(
-        policy.prompt_ids,
-        policy.completion_ids,
-        policy.mask,
-        len(turns),
-        reward,
-        judge.seconds,
-    )
 
 
 def rollout_function(
