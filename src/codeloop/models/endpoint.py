@@ -2,12 +2,13 @@
 
 import urllib.request
 from dataclasses import dataclass, field
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from codeloop.core.errors import ConfigError
 from codeloop.models.transport import Address
 
 PORTS = {"http": 80, "https": 443}
+_IN_PATHS = "/%:@!$&'()*+,;="  # beside letters and digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,9 @@ def parse_endpoint(base_url: str, api_key: str | None = None) -> Endpoint:
     ):
         msg = "the API key holds characters that no key has"
         raise ConfigError(msg)
-    path = parts.path.rstrip("/").removesuffix("/chat/completions").rstrip("/")
+    path = (
+        quote(parts.path, safe=_IN_PATHS).rstrip("/").removesuffix("/chat/completions").rstrip("/")
+    )
     address = Address(host, port, parts.scheme == "https", _proxy(parts))
     return Endpoint(address, path or "/v1", api_key)
 

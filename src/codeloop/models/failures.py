@@ -1,6 +1,5 @@
 """What a failed call means, in one line that says what to mend, and whether to try it again."""
 
-import http.client
 import json
 import re
 import socket
@@ -12,6 +11,7 @@ from email.utils import mktime_tz, parsedate_tz
 from typing import Any
 
 from codeloop.core.errors import ContextOverflowError, ModelError, UnavailableError
+from codeloop.models.transport import NotHttpError
 
 KEY_VARIABLE = "CODELOOP_API_KEY"
 DETAIL_CHARS = 300
@@ -92,9 +92,9 @@ def network_failure(error: Exception, wording: Wording, limit_s: float) -> CallE
             return CallError(wording.error(say))
         case ConnectionError():
             say = f"the connection broke before the reply began ({type(error).__name__})"
-        case http.client.IncompleteRead():
+        case EOFError():
             say = "the connection ended before the reply began"
-        case http.client.HTTPException():
+        case NotHttpError():
             say = "what answers there does not speak HTTP: check the base URL"
         case _:
             say = f"no connection ({error})"
@@ -107,7 +107,7 @@ def http_failure(
     """Return what an answer other than 200 means."""
     detail = error_detail(body)
     if 300 <= status < 400:  # noqa: PLR2004  the redirects
-        to = headers.get("Location", "nowhere")[:DETAIL_CHARS]
+        to = headers.get("location", "nowhere")[:DETAIL_CHARS]
         say = f"{status}, redirected to {to}: redirects are not followed, set the base URL to it"
         return CallError(wording.error(say))
     if status < 500 and status != 429 and OVERFLOW.search(detail):  # noqa: PLR2004
@@ -116,7 +116,7 @@ def http_failure(
     say = " ".join(word for word in words if word)
     if status not in RETRIED:
         return CallError(wording.error(say))
-    after_s = retry_after(headers.get("Retry-After"))
+    after_s = retry_after(headers.get("retry-after"))
     busy = wording.unavailable(say, after_s, too_many=status == 429)  # noqa: PLR2004
     return CallError(busy, tries, after_s)
 

@@ -1,6 +1,5 @@
 """A model behind an OpenAI-compatible endpoint: Chat Completions, streamed or whole."""
 
-import http.client
 import json
 import random
 import time
@@ -8,8 +7,6 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
-
-from urllib3.exceptions import HTTPError
 
 from codeloop.core.dialogue import Message
 from codeloop.core.protocols import Reply, Sampling
@@ -23,7 +20,7 @@ from codeloop.models.failures import (
     stream_failure,
 )
 from codeloop.models.sse import EventParser
-from codeloop.models.transport import Deadline, Exchange, Transport
+from codeloop.models.transport import Deadline, Exchange, NotHttpError, Transport
 from codeloop.models.wire import ReplyBuilder, request_body
 
 OK = 200
@@ -34,6 +31,7 @@ LONGEST_WAIT_S = 30.0
 USAGE_S = 5.0  # for what comes after the last piece: token counts, the end
 ANSWER_BYTES = 64 << 20
 ERROR_BYTES = 64 << 10
+BROKEN = (OSError, EOFError, NotHttpError)  # how a connection fails
 DROPPABLE = ("stream_options", "max_tokens")  # what some servers refuse to take
 
 
@@ -74,14 +72,14 @@ class OpenAIModel:
         self._context_tokens = context_tokens
         self._patience = patience or Patience()
         self._streamed = streamed
-        self._transport = Transport(endpoint.address)
         self._wording = Wording(endpoint.describe(name), endpoint.api_key)
         self._without: frozenset[str] = frozenset()
         accepted = "text/event-stream" if streamed else "application/json"
-        self._headers = {"Content-Type": "application/json", "Accept": accepted}
-        self._headers |= {"Accept-Encoding": "identity", "User-Agent": "codeloop"}
+        headers = {"Content-Type": "application/json", "Accept": accepted}
+        headers |= {"Accept-Encoding": "identity", "User-Agent": "codeloop"}
         if endpoint.api_key:
-            self._headers["Authorization"] = f"Bearer {endpoint.api_key}"
+            headers["Authorization"] = f"Bearer {endpoint.api_key}"
+        self._transport = Transport(endpoint.address, headers)
 
     @property
     def name(self) -> str:
@@ -144,7 +142,7 @@ class OpenAIModel:
             self._worded(timeout_s),
             closing(self._open("POST", "/chat/completions", data, deadline)) as exchange,
         ):
-            kind = exchange.headers.get("Content-Type", "")
+            kind = exchange.headers.get("content-type", "")
             if not kind.startswith("text/event-stream"):
                 yield json.loads(_read_all(exchange, ANSWER_BYTES))
                 return
@@ -160,7 +158,7 @@ class OpenAIModel:
             yield
         except CallError as failure:
             raise failure.error from failure.__cause__
-        except (OSError, HTTPError, http.client.HTTPException) as error:
+        except BROKEN as error:
             raise network_failure(error, self._wording, timeout_s).error from error
         except ValueError as error:
             say = "its answer is no JSON"
@@ -198,7 +196,7 @@ class OpenAIModel:
             with closing(self._ask(messages, sampling, deadline)) as exchange:
                 yield from self._pieces(exchange, builder)
                 exchange.drain()
-        except (OSError, HTTPError, http.client.HTTPException) as error:
+        except BROKEN as error:
             if builder.finish is None or self._transport.closed:
                 raise self._broken(error, builder, limit_s) from error
         yield builder.reply(messages)
@@ -206,8 +204,6 @@ class OpenAIModel:
     def _broken(self, error: Exception, builder: ReplyBuilder, limit_s: float) -> CallError:
         if self._transport.closed:
             return CallError(self._wording.error("closed while a call was under way"))
-        if isinstance(error, HTTPError) and isinstance(error.__context__, Exception):
-            error = error.__context__  # what it wraps says more
         if not builder.texts:
             return network_failure(error, self._wording, limit_s)
         say = "the time was up" if isinstance(error, TimeoutError) else "the connection broke"
@@ -240,9 +236,7 @@ class OpenAIModel:
         return named and parameter not in self._without
 
     def _open(self, method: str, path: str, body: bytes, deadline: Deadline) -> Exchange:
-        exchange = self._transport.request(
-            method, self._endpoint.path + path, self._headers, body, deadline
-        )
+        exchange = self._transport.request(method, self._endpoint.path + path, body, deadline)
         if exchange.status == OK:
             return exchange
         with closing(exchange):
@@ -253,7 +247,7 @@ class OpenAIModel:
 
     def _pieces(self, exchange: Exchange, builder: ReplyBuilder) -> Iterator[str]:
         """Yield the pieces of text of an answer, streamed or not."""
-        if not exchange.headers.get("Content-Type", "").startswith("text/event-stream"):
+        if not exchange.headers.get("content-type", "").startswith("text/event-stream"):
             yield from self._whole(exchange, builder)
             return
         for event in self._events(exchange):

@@ -1,25 +1,33 @@
 """HTTP connections to one endpoint: kept open between calls, every wait bounded by a deadline."""
 
-import http.client
-import io
+import errno
 import os
+import re
+import select
 import socket
 import ssl
 import threading
 import time
-import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from urllib3.connection import HTTPConnection
-from urllib3.response import HTTPResponse
-from urllib3.util.wait import wait_for_read
-
 READ_BYTES = 64 << 10
-HEAD_BYTES = 16 << 10
+HEAD_BYTES = 64 << 10
 DRAIN_S = 0.05  # how long the end of an answer may take for its connection to be used again
+FRESH_S = 1.0  # idle for longer, a connection is looked at before it is used again
+PORTS = {False: 80, True: 443}  # without and with TLS
+_STATUS = re.compile(rb"HTTP/1\.([01]) +([1-9]\d\d)(?: .*)?")
+_STATUS_END = re.compile(rb"(?=\r?\n)")  # it stays: a head may have no line but this one
+_HEAD_END, _LINE_END = re.compile(rb"\r?\n\r?\n"), re.compile(rb"\r?\n")
+_CHUNK = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;|$)")
+_NEWS = range(100, 200)  # what comes before the answer itself
+_BODILESS = frozenset({204, 304})
+
+
+class NotHttpError(Exception):
+    """What answers does not speak HTTP."""
 
 
 @dataclass(slots=True)
@@ -52,81 +60,185 @@ class Address:
     proxy: tuple[str, int] | None = None
     unix: str = ""
 
+    @property
+    def shown(self) -> str:
+        """How a request calls the endpoint: the port stands there unless it is the usual one."""
+        host = f"[{self.host}]" if ":" in self.host else self.host.encode("idna").decode("ascii")
+        return host if self.port in {0, PORTS[self.tls]} else f"{host}:{self.port}"
+
 
 class Exchange:
-    """One request and its answer. Close it: at its end the connection is kept, before it is cut."""
+    """The answer to a request. Close it: at its end the connection is kept, before it is cut.
 
-    def __init__(
-        self, connection: "_Connection", response: HTTPResponse, transport: "Transport"
-    ) -> None:
-        self.status = response.status
-        self.headers: Mapping[str, str] = response.headers
+    The names in `headers` are in small letters.
+    """
+
+    def __init__(self, connection: "_Connection", transport: "Transport", deadline: Deadline):
         self._connection = connection
-        self._response = response
         self._transport = transport
+        self._deadline = deadline
+        self._data = b""  # what has come and was not given out yet
+        self.status, self.headers, self._keeps = self._head()
         self._ended = False
+        self._parts = self._body()
 
     def read(self) -> bytes:
-        """Return what has come, waiting for at least one byte; nothing at the end."""
-        data = self._response.read1(READ_BYTES)
-        self._ended = not data
-        return data
+        """Return what has come, waiting for at least one byte; nothing at the end.
+
+        Raises:
+            EOFError: the connection ended before the answer did.
+            OSError: it broke; TimeoutError at the deadline.
+            NotHttpError: a chunk has no size.
+        """
+        return next(self._parts, b"")
 
     def hurry(self, seconds: float) -> None:
         """Bring the deadline forward: what is still to come may not take longer."""
-        deadline = self._connection.deadline
+        deadline = self._deadline
         at = min(deadline.at, deadline.clock() + seconds)
-        self._connection.deadline = Deadline(at, deadline.clock)
+        self._deadline = Deadline(at, deadline.clock)
 
     def drain(self) -> None:
         """Read on to the end if it is near, so that the connection can be used again."""
+        if self._ended:
+            return
         self.hurry(DRAIN_S)
-        with suppress(Exception):  # whatever it is, the connection is cut then
-            while not self._ended:
-                self.read()
+        with suppress(OSError, EOFError, NotHttpError):  # the connection is cut then
+            while self.read():
+                pass
 
     def close(self) -> None:
-        reusable = self._ended and not self._connection.is_closed
-        if not reusable:
-            self._response.close()
+        reusable = self._ended and self._keeps and not self._data
         self._transport.put(self._connection, reusable=reusable)
+
+    def _head(self) -> tuple[int, dict[str, str], bool]:
+        """Return status, headers, and whether the connection goes on after the answer."""
+        while True:
+            line = self._up_to(_STATUS_END)
+            found = _STATUS.fullmatch(line)
+            if found is None:
+                raise _not_http(line)
+            status = int(found[2])
+            headers = _headers(self._up_to(_HEAD_END))
+            if status not in _NEWS:
+                spoken = headers.get("connection", "" if found[1] == b"1" else "close")
+                return status, headers, "close" not in spoken.lower()
+
+    def _body(self) -> Iterator[bytes]:
+        """Yield the body as it comes."""
+        length = self.headers.get("content-length", "")
+        if self.status in _BODILESS:
+            self._ended = True
+        elif "chunked" in self.headers.get("transfer-encoding", "").lower():
+            yield from self._chunks()
+        elif length.isdecimal():
+            left = int(length)
+            self._ended = not left
+            while left:
+                data = self._some(left)
+                left -= len(data)
+                self._ended = not left
+                yield data
+        else:  # it ends with the connection
+            self._keeps = False
+            with suppress(EOFError):
+                while True:
+                    yield self._some(READ_BYTES)
+            self._ended = True
+
+    def _chunks(self) -> Iterator[bytes]:
+        while True:
+            line = self._up_to(_LINE_END)
+            found = _CHUNK.match(line)
+            if found is None:
+                raise _not_http(line)
+            left = int(found[1], 16)
+            if not left:
+                break
+            while left:
+                data = self._some(left)
+                left -= len(data)
+                yield data
+            self._up_to(_LINE_END)
+        while self._up_to(_LINE_END):
+            pass
+        self._ended = True
+
+    def _some(self, most: int) -> bytes:
+        """Return so many bytes at most, and one at least."""
+        data = self._data or self._receive()
+        if not data:
+            raise EOFError
+        self._data = data[most:]
+        return data[:most]
+
+    def _up_to(self, end: re.Pattern[bytes]) -> bytes:
+        """Return what comes before an end; both are taken."""
+        data = self._data
+        while (found := end.search(data)) is None:
+            if len(data) > HEAD_BYTES:
+                raise _not_http(data)
+            more = self._receive()
+            if not more and not data and end is _STATUS_END:
+                raise ConnectionResetError(errno.ECONNRESET, "hung up before an answer")
+            if not more:
+                raise EOFError
+            data += more
+        self._data = data[found.end() :]
+        return data[: found.start()]
+
+    def _receive(self) -> bytes:
+        """Return what comes next; nothing where the connection ends."""
+        sock = self._connection.sock
+        sock.settimeout(self._deadline.remaining())
+        return sock.recv(READ_BYTES)
 
 
 class Transport:
-    """The connections to one endpoint; threads share it. `close` cuts what is in flight."""
+    """The connections to one endpoint; threads share it. `close` cuts what is in flight.
 
-    def __init__(self, address: Address) -> None:
+    `headers` go with every request.
+    """
+
+    def __init__(self, address: Address, headers: Mapping[str, str]) -> None:
         self.closed = False
         self._address = address
         self._lock = threading.Lock()
         self._idle: list[_Connection] = []
-        self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+        self._sockets: set[socket.socket] = set()
         self._tls = ssl.create_default_context() if address.tls else None
+        lines = {"Host": address.shown, **headers}
+        self._headers = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+        self._before_path = ""
+        if address.proxy and not address.tls:
+            self._before_path = f"http://{address.host}:{address.port}"
 
-    def request(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes, deadline: Deadline
-    ) -> Exchange:
+    def request(self, method: str, path: str, body: bytes, deadline: Deadline) -> Exchange:
         """Send a request and return its answer once its head is here.
 
         Raises:
             OSError: no connection, or it broke; TimeoutError at the deadline.
-            http.client.HTTPException: the answer is not HTTP.
+            EOFError: the connection ended before the head did.
+            NotHttpError: the answer is not HTTP.
         """
-        if self._address.proxy and not self._address.tls:
-            path = f"http://{self._address.host}:{self._address.port}{path}"
+        line = f"{method} {self._before_path}{path} HTTP/1.1\r\n"
+        head = f"{line}{self._headers}Content-Length: {len(body)}\r\n\r\n"
+        data = head.encode("ascii") + body
         connection = self._take()
         if connection is not None:
             with suppress(ConnectionError):  # closed while idle: that says nothing yet
-                return self._ask(connection, method, path, headers, body, deadline)
-        return self._ask(self._new(), method, path, headers, body, deadline)
+                return self._ask(connection, data, deadline)
+        return self._ask(_Connection(self._open(deadline)), data, deadline)
 
     def put(self, connection: "_Connection", *, reusable: bool) -> None:
         """Take a connection back."""
-        with self._lock:
-            if reusable and not self.closed:
-                self._idle.append(connection)
-                return
-        connection.close()
+        if reusable:
+            connection.idle_since = time.monotonic()
+            with self._lock:
+                if not self.closed:
+                    self._idle.append(connection)
+                    return
+        self._cut(connection)
 
     def close(self) -> None:
         """Close all connections; whoever still reads from one sees its end."""
@@ -134,115 +246,73 @@ class Transport:
             self.closed = True
             idle, self._idle = self._idle, []
             sockets = list(self._sockets)
-        for connection in idle:
-            connection.close()
         for sock in sockets:
             with suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
+        for connection in idle:
+            self._cut(connection)
 
     def _take(self) -> "_Connection | None":
         while True:
             with self._lock:
                 connection = self._idle.pop() if self._idle else None
-            if connection is None or not wait_for_read(connection.sock, timeout=0):
+            if connection is None or not connection.is_stale:
                 return connection
-            connection.close()  # readable while idle: the other side hung up
+            self._cut(connection)
 
-    def _new(self) -> "_Connection":
-        return _Connection(self._address, self._tls)
+    def _open(self, deadline: Deadline) -> socket.socket:
+        sock = _open(self._address, self._tls, deadline)
+        with self._lock:
+            if not self.closed:
+                self._sockets.add(sock)
+                return sock
+        sock.close()
+        msg = "the client is closed"
+        raise ConnectionAbortedError(msg)
 
-    def _ask(
-        self,
-        connection: "_Connection",
-        method: str,
-        path: str,
-        headers: Mapping[str, str],
-        body: bytes,
-        deadline: Deadline,
-    ) -> Exchange:
-        connection.deadline = deadline
+    def _ask(self, connection: "_Connection", data: bytes, deadline: Deadline) -> Exchange:
         try:
-            if connection.is_closed:
-                connection.connect()
-            sock = connection.sock
-            self._watch(sock)
-            connection.request(method, path, body=body, headers=headers, preload_content=False)
-            connection.flush()
-            return Exchange(connection, connection.getresponse(), self)
+            connection.sock.settimeout(deadline.remaining())
+            connection.sock.sendall(data)  # in one piece: in two, a server is woken twice
+            return Exchange(connection, self, deadline)
         except BaseException:
-            connection.close()
+            self._cut(connection)
             raise
 
-    def _watch(self, sock: socket.socket) -> None:
+    def _cut(self, connection: "_Connection") -> None:
         with self._lock:
-            self._sockets.add(sock)
-            if self.closed:
-                msg = "the client is closed"
-                raise ConnectionAbortedError(msg)
-
-
-class _Connection(HTTPConnection):
-    """A connection whose every read ends at the deadline of the call that it serves."""
-
-    def __init__(self, address: Address, tls: ssl.SSLContext | None) -> None:
-        super().__init__(address.host, address.port or None)
-        self.deadline = Deadline(0)
-        self._target = address
-        self._tls = tls
-        self._unsent: list[bytes] = []
-
-    def connect(self) -> None:
-        self.sock = _open(self._target, self._tls, self.deadline)
-
-    def send(self, data: Any) -> None:
-        """Take a piece of a request; `flush` sends it."""
-        self._unsent.append(data)
-
-    def flush(self) -> None:
-        """Send head and body in one piece: in two, a server is woken twice."""
-        request = b"".join(self._unsent)
-        self._unsent.clear()
-        self.sock.settimeout(self.deadline.remaining())
-        self.sock.sendall(request)
-
-    def response_class(  # type: ignore[override]  # called, and nothing else is asked of it
-        self, sock: socket.socket, *args: Any, **options: Any
-    ) -> http.client.HTTPResponse:
-        """Make the answer that http.client parses, on a reader with a deadline."""
-        readable: Any = _Readable(sock, self)
-        return http.client.HTTPResponse(readable, *args, **options)
+            self._sockets.discard(connection.sock)
+        connection.sock.close()
 
 
 @dataclass(slots=True)
-class _Readable:
-    """Stands in for the socket where http.client makes a file of it."""
+class _Connection:
+    """A socket, and since when nobody has used it."""
 
     sock: socket.socket
-    connection: _Connection
+    idle_since: float = 0.0
 
-    def makefile(self, mode: str) -> io.BufferedReader:
-        raw = self.sock.makefile("rb", buffering=0)
-        return io.BufferedReader(_BoundedReader(raw, self.sock, self.connection), READ_BYTES)
+    @property
+    def is_stale(self) -> bool:
+        """Whether the other side hung up, or spoke unasked, while nobody looked."""
+        if time.monotonic() - self.idle_since < FRESH_S:
+            return False
+        poll = select.poll()
+        poll.register(self.sock, select.POLLIN)
+        return bool(poll.poll(0))
 
 
-class _BoundedReader(io.RawIOBase):
-    """Reads from a socket until the deadline of its connection, however slowly bytes drip."""
+def _headers(lines: bytes) -> dict[str, str]:
+    found = {}
+    for line in lines.decode("latin-1").split("\n"):
+        name, colon, value = line.partition(":")
+        if colon:
+            found[name.lower()] = value.strip()
+    return found
 
-    def __init__(self, raw: Any, sock: socket.socket, connection: _Connection) -> None:
-        self._raw = raw  # keeps the socket open, as http.client expects of a file
-        self._sock = sock
-        self._connection = connection
 
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        self._sock.settimeout(self._connection.deadline.remaining())
-        return self._sock.recv_into(buffer)
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
+def _not_http(data: bytes) -> NotHttpError:
+    return NotHttpError(f"not HTTP: {data[:40]!r}")
 
 
 def _open(address: Address, tls: ssl.SSLContext | None, deadline: Deadline) -> socket.socket:

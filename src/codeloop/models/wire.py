@@ -9,6 +9,7 @@ from codeloop.core.dialogue import Finish, Message, Usage
 from codeloop.core.protocols import Reply, Sampling, TokenLogprob
 from codeloop.models.estimate import estimate_text_tokens, estimate_tokens
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 FINISHES = {
     "stop": Finish.STOP,
     "length": Finish.LENGTH,
@@ -42,7 +43,7 @@ def request_body(
     if "max_tokens" in without:  # the newer name, which most servers do not know
         body["max_completion_tokens"] = body["max_tokens"]
     sent = {key: value for key, value in body.items() if value is not None and key not in without}
-    return json.dumps(sent, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return _ENCODER.encode(sent).encode("utf-8", "replace")
 
 
 def wire_messages(messages: Sequence[Message]) -> list[dict[str, str]]:

@@ -95,9 +95,9 @@ def test_a_base_url_goes_before_the_catalogue() -> None:
 @pytest.mark.parametrize(
     ("given", "own", "theirs", "sent"),
     [
-        ("a", "b", "c", "Bearer a"),
-        (None, "b", "c", "Bearer b"),
-        (None, None, "c", "Bearer c"),
+        ("a", "b", "c", "a"),
+        (None, "b", "c", "b"),
+        (None, None, "c", "c"),
         (None, "", "", None),
         (None, None, None, None),
     ],
@@ -114,7 +114,7 @@ def test_where_the_key_comes_from(
             monkeypatch.setenv(name, value)
     model = connect("m", base_url="http://h", api_key=given)
     assert isinstance(model, OpenAIModel)
-    assert model._headers.get("Authorization") == sent
+    assert model._endpoint.api_key == sent
 
 
 def test_a_model_that_is_not_pulled_says_how_to_pull_it() -> None:

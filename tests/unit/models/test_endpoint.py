@@ -17,6 +17,7 @@ from codeloop.models.transport import Address
         ("https://api.example/v1/chat/completions", Address("api.example", 443, tls=True), "/v1"),
         ("https://h/openai/v1beta", Address("h", 443, tls=True), "/openai/v1beta"),
         ("http://[::1]:9/v1", Address("::1", 9), "/v1"),
+        ("http://h/mod els/\u00e4%20", Address("h", 80), "/mod%20els/%C3%A4%20"),
     ],
 )
 def test_urls_with_and_without_v1(url: str, address: Address, path: str) -> None:
