@@ -1,17 +1,19 @@
 """A model to train from: its weights and its tokenizer, from a GGUF file, a folder, or a hub."""
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
 from gguf import GGUFReader
 from peft import PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, GgufConfig
 
-from codeloop.core.errors import ConfigError, DataError
+from codeloop.core.errors import ConfigError, DataError, MissingExtraError
 from codeloop.train.runs import Facts
 from codeloop.train.vocabulary import knows, read_tokenizer
+from codeloop.train.weights import plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +42,27 @@ class Loaded:
     tokenizer: Any
 
 
-def load_model(origin: Origin, *, dtype: torch.dtype = torch.float32) -> Loaded:
+def load_model(
+    origin: Origin, *, dtype: torch.dtype = torch.float32, four_bit: bool = False
+) -> Loaded:
     """Load weights and tokenizer; quantised weights become plain ones, which can be saved.
 
+    With `four_bit` the weights of linear layers are packed into four bits each, for an adapter
+    to be trained on (QLoRA, arXiv 2305.14314, section 3: NF4, with scales quantised too).
+
     Raises:
-        ConfigError: there is no such model, or it would have to be fetched.
+        ConfigError: there is no such model, it would have to be fetched, or cannot be packed.
         DataError: the files are not what they should be.
     """
+    packing = _four_bits(origin) if four_bit else None
     tokenizer = load_tokenizer(origin)
     try:
         if origin.gguf is None:
             model = AutoModelForCausalLM.from_pretrained(
-                str(origin.path or origin.name), dtype=dtype, local_files_only=not origin.online
+                str(origin.path or origin.name),
+                dtype=dtype,
+                local_files_only=not origin.online,
+                quantization_config=packing,
             )
         else:
             model = AutoModelForCausalLM.from_pretrained(
@@ -63,6 +74,25 @@ def load_model(origin: Origin, *, dtype: torch.dtype = torch.float32) -> Loaded:
     except (OSError, ValueError) as error:
         raise _not_loaded(origin, error) from error
     return Loaded(origin, model, tokenizer)
+
+
+def _four_bits(origin: Origin) -> BitsAndBytesConfig:
+    if origin.gguf is not None:
+        msg = (
+            f"{origin.name}: qlora packs plain weights into four bits, and a GGUF file has its own "
+            "way: name a folder of safetensors or a hub's model, or take preset lora"
+        )
+        raise ConfigError(msg)
+    if find_spec("bitsandbytes") is None:
+        msg = "a base in four bits needs `pip install 'codeloop[train,qlora]'`"
+        raise MissingExtraError(msg)
+    on_gpu = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16 if on_gpu else torch.float32,
+    )
 
 
 def load_tokenizer(origin: Origin) -> Any:
@@ -117,6 +147,7 @@ def load_trained(facts: Facts, folder: Path, *, online: bool = False) -> Loaded:
     if not facts.adapter:
         trained = load_model(Origin(folder.name, folder))
         return Loaded(origin, trained.model, trained.tokenizer)
-    loaded = load_model(origin)
+    loaded = load_model(origin, four_bit=facts.four_bit)
     tokenizer = load_tokenizer(Origin(folder.name, folder))
-    return Loaded(origin, PeftModel.from_pretrained(loaded.model, str(folder)), tokenizer)
+    adapted = PeftModel.from_pretrained(loaded.model, str(folder))
+    return Loaded(origin, plain(adapted), tokenizer)

@@ -13,7 +13,7 @@ class Preset(StrEnum):
 
     PAPER = "paper"  # all weights, as OpenCodeInterpreter was trained
     LORA = "lora"  # an adapter on a frozen model
-    QLORA = "qlora"  # an adapter on a frozen model of four bits; needs a GPU
+    QLORA = "qlora"  # an adapter on a frozen model of four bits
     TINY = "tiny"  # a small model on a laptop's processor
 
 

@@ -29,7 +29,8 @@ class Method(StrEnum):
 class Facts:
     """What a run is: written when it starts, and found again when it goes on.
 
-    `base_path` is the GGUF file or the folder that it starts from, "" for a hub's model.
+    `base_path` is the GGUF file or the folder that it starts from, "" for a hub's model;
+    `four_bit` says that it was packed for the training (QLoRA).
     """
 
     method: Method
@@ -39,6 +40,7 @@ class Facts:
     data_hash: str
     rows: int
     schema: int = 1
+    four_bit: bool = False
 
 
 def leads() -> bool:

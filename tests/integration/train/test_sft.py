@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from peft import PeftModel
 from tiny import practice, tiny_folder
 
 from codeloop.cli import main
@@ -20,7 +21,7 @@ from codeloop.core.protocols import Reply, Sampling
 from codeloop.loop.prompts import render
 from codeloop.models import connect
 from codeloop.train.config import read_config
-from codeloop.train.loading import Origin, load_model
+from codeloop.train.loading import Origin, load_model, load_trained
 from codeloop.train.rendering import Kind, from_dialogue
 from codeloop.train.runs import RunFolder
 from codeloop.train.templates import training_template
@@ -218,7 +219,37 @@ def test_an_adapter_is_exported_from_the_folder_of_its_run(start: Path, tmp_path
     assert (run / "merged" / "model.safetensors").is_file()
 
 
-def test_a_base_in_four_bits_is_refused_with_a_word(start: Path, tmp_path: Path) -> None:
+def test_an_adapter_is_trained_on_four_bits_and_exported_as_it_was_trained(
+    start: Path, tmp_path: Path
+) -> None:
+    given = {**TRL, "packing": False, "gradient_checkpointing": True, "learning_rate": 3e-2}
+    config = configured(start, tmp_path, preset="qlora", peft=ADAPTER, trl=given)
+    trained = sft(read_config(config), Origin("tiny", start / "tiny"))
+    run = tmp_path / "run"
+    course = losses(run)
+    assert course[12][0] < 0.95 * course[1][0]
+    facts = RunFolder(run).facts()
+    assert (facts.adapter, facts.four_bit) == (True, True)
+    packed = load_model(Origin("tiny", start / "tiny"), four_bit=True).model
+    assert packed.is_loaded_in_4bit
+    adapted = PeftModel.from_pretrained(packed, str(run / "model")).eval()
+    again = load_trained(facts, run / "model").model.eval()
+    unpacked = PeftModel.from_pretrained(
+        load_model(Origin("tiny", start / "tiny")).model, str(run / "model")
+    ).eval()
+    ids = torch.arange(3, 90)[None]
+    with torch.no_grad():
+        said = adapted(input_ids=ids).logits
+        off = [
+            float((model(input_ids=ids).logits - said).abs().max())
+            for model in (trained.loaded.model.eval(), again, unpacked)
+        ]
+    assert max(off[:2]) < 0.005
+    assert off[2] > 0.05  # it has the base before it was packed
+    assert main(["train", "export", str(run), "--export", "f16", "--export", "merged"]) == 0
+    assert "quantization_config" not in (run / "merged" / "config.json").read_text("utf-8")
+
+
+def test_a_gguf_file_is_not_packed_into_four_bits() -> None:
     with pytest.raises(ConfigError, match="take preset lora"):
-        train(configured(start, tmp_path, preset="qlora", trl={"packing": False}))
-    assert not (tmp_path / "run" / "model").exists()
+        load_model(Origin("m", Path(__file__)), four_bit=True)

@@ -15,9 +15,14 @@ GROUPS = PROJECT["dependency-groups"]
 EXTRAS = PROJECT["project"]["optional-dependencies"]
 CORE = [
     *PROJECT["project"]["dependencies"],
-    *(each for name in EXTRAS if name != "train" for each in EXTRAS[name]),
+    *(each for name in EXTRAS if name not in {"train", "qlora"} for each in EXTRAS[name]),
 ]
-TRAIN = [each for each in EXTRAS["train"] if Requirement(each).name != "torch"]  # decision 10
+TRAIN = [  # decision 10
+    each
+    for name in ("train", "qlora")
+    for each in EXTRAS[name]
+    if Requirement(each).name != "torch"
+]
 DEV = [each for name in ("test", "check", "docs", "build", "lock") for each in GROUPS[name]]
 LOCKS = {"run": [*CORE, *GROUPS["build"]], "dev": [*CORE, *TRAIN, *DEV], "guest": GROUPS["guest"]}
 LOCKS["peers"] = GROUPS["peers"]

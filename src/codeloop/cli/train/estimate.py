@@ -151,12 +151,12 @@ def _longest(config: "TrainConfig", report: "Report") -> int:
 
 def _probe(config: "TrainConfig", origin: "Origin", report: "Report") -> "Probe":
     from codeloop.train.config import Split
-    from codeloop.train.loading import load_model
     from codeloop.train.tuning.feeding import feed
     from codeloop.train.tuning.probe import probe
+    from codeloop.train.tuning.sft import load_base
 
     report.refuse()
-    return probe(config, load_model(origin), feed(config, report, Split.TRAIN))
+    return probe(config, load_base(config, origin), feed(config, report, Split.TRAIN))
 
 
 def _facts(shape: "Shape", work: "Work", rows: "Sequence[Row]") -> dict[str, Any]:

@@ -13,9 +13,10 @@ import torch
 from codeloop.core.errors import DataError
 from codeloop.train.export.fidelity import Fidelity, NextLogprobs, compare
 from codeloop.train.export.merged import Precision, write_merged
-from codeloop.train.export.snapshot import ADAPTER, MERGED, Merged, is_adapter, snapshot
+from codeloop.train.export.snapshot import ADAPTER, MERGED, snapshot
 from codeloop.train.loading import Loaded, Origin, load_model
 from codeloop.train.runs import RunFolder
+from codeloop.train.weights import Merged, is_adapter
 
 SAFETENSORS = "merged"
 

@@ -8,6 +8,7 @@ from codeloop.train.export.adapter import write_adapter
 from codeloop.train.export.merged import Precision, write_merged
 from codeloop.train.loading import Loaded
 from codeloop.train.runs import RunFolder
+from codeloop.train.weights import Merged, is_adapter
 
 ADAPTER, MERGED = "adapter.gguf", "model-{precision}.gguf"
 
@@ -34,33 +35,3 @@ def snapshot(folder: Path, model: Any, loaded: Loaded, *, name: str = "") -> Pat
     write_merged(path, plain, loaded.tokenizer, loaded.origin, precision=Precision.F16, name=name)
     RunFolder(folder).serve(base=path.name, adapter=None)
     return path
-
-
-def is_adapter(model: Any) -> bool:
-    """Return whether a model is an adapter of peft on another."""
-    return hasattr(model, "peft_config")
-
-
-class Merged:
-    """The weights of a model with its adapter added to them; the model itself stays as it is.
-
-    Without the adapter they are those of the model that it was put on.
-    """
-
-    def __init__(self, model: Any, *, with_adapter: bool = True) -> None:
-        self.config = model.config
-        self._model = model.get_base_model()
-        self._with_adapter = with_adapter
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the weights by the names that they have without an adapter."""
-        weights = {
-            name.replace(".base_layer", ""): values
-            for name, values in self._model.state_dict().items()
-            if ".lora_" not in name
-        }
-        for name, module in self._model.named_modules() if self._with_adapter else ():
-            for adapter in module.active_adapters if hasattr(module, "get_delta_weight") else ():
-                weight = f"{name}.weight"
-                weights[weight] = weights[weight] + module.get_delta_weight(adapter).detach()
-        return weights

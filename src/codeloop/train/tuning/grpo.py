@@ -12,7 +12,7 @@ from codeloop.core.errors import ConfigError
 from codeloop.core.protocols import Session
 from codeloop.judge.many import RigPool
 from codeloop.train.config import TrainConfig
-from codeloop.train.loading import Origin, load_model
+from codeloop.train.loading import Origin
 from codeloop.train.presets import trl_defaults
 from codeloop.train.runs import Method, RunFolder
 from codeloop.train.tuning.playing import Task
@@ -25,6 +25,7 @@ from codeloop.train.tuning.sft import (
     callbacks,
     facts_of,
     finished,
+    load_base,
 )
 
 ALIKE = 0.95  # of the groups have one reward each: there is nothing to learn
@@ -78,7 +79,7 @@ def grpo(  # noqa: PLR0913  what is trained, on what, and with whom
     if not tasks:
         msg = f"{config.path}: no problem to train on"
         raise ConfigError(msg)
-    loaded = load_model(origin)
+    loaded = load_base(config, origin)
     digest = hashlib.blake2b(repr([task.prompt for task in tasks]).encode(), digest_size=16)
     begin(run, config, facts_of(Method.GRPO, config, origin, digest.hexdigest(), len(tasks)))
     given = {**config.trl, "remove_unused_columns": False}

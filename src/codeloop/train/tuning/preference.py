@@ -14,7 +14,7 @@ from codeloop.core.errors import ConfigError, DataError
 from codeloop.core.files import open_packed
 from codeloop.core.records import from_line
 from codeloop.train.config import Split, TrainConfig
-from codeloop.train.loading import Origin, load_model
+from codeloop.train.loading import Origin
 from codeloop.train.runs import Method, RunFolder
 from codeloop.train.tuning.sft import (
     Trained,
@@ -24,6 +24,7 @@ from codeloop.train.tuning.sft import (
     callbacks,
     facts_of,
     finished,
+    load_base,
 )
 
 _PARTS = ("prompt", "chosen", "rejected")
@@ -49,7 +50,7 @@ def prefer(config: TrainConfig, origin: Origin, method: Method, *, resume: bool 
     """
     run = RunFolder(config.file(config.output))
     pairs = read_pairs(config)
-    loaded = load_model(origin)
+    loaded = load_base(config, origin)
     rows = pairs.rows if method is Method.DPO else list(_unpaired(pairs.rows))
     begin(run, config, facts_of(method, config, origin, pairs.digest, len(rows)))
     kinds = {Method.DPO: (DPOConfig, DPOTrainer), Method.KTO: (KTOConfig, KTOTrainer)}

@@ -23,6 +23,7 @@ from codeloop.train.shaping import cache_folder, shaping
 from codeloop.train.tuning.callbacks import RunLog, TriedProblems
 from codeloop.train.tuning.feeding import KindCollator, feed
 from codeloop.train.tuning.solving import Solve
+from codeloop.train.weights import plain
 
 _KINDS = tuple(kind for kind in Kind if kind is not Kind.NONE)
 
@@ -104,7 +105,7 @@ def sft(
         report = check(config, shaped, cache_folder(config))
     report.refuse()
     rows = feed(config, report, Split.TRAIN)
-    loaded = load_model(origin)
+    loaded = load_base(config, origin)
     loaded.tokenizer.chat_template = shaped.template.inference  # what is saved is what is served
     facts = facts_of(Method.SFT, config, origin, report.data_hash, len(rows or ()))
     begin(run, config, facts)
@@ -112,6 +113,16 @@ def sft(
     if solve is not None:
         trainer.add_callback(_tried(trainer, solve, run, loaded, every=every))
     return finished(trainer, run, loaded, resume=resume)
+
+
+def load_base(config: TrainConfig, origin: Origin) -> Loaded:
+    """Load the model that a config starts from, in four bits if it says so.
+
+    Raises:
+        ConfigError: there is no such model, it would have to be fetched, or cannot be packed.
+        DataError: the files are not what they should be.
+    """
+    return load_model(origin, four_bit=config.preset is Preset.QLORA)
 
 
 def finished(trainer: Any, run: RunFolder, loaded: Loaded, *, resume: bool) -> Trained:
@@ -124,7 +135,7 @@ def finished(trainer: Any, run: RunFolder, loaded: Loaded, *, resume: bool) -> T
     losses = [row["loss"] for row in run.logged() if "loss" in row]
     return Trained(
         run,
-        Loaded(loaded.origin, _bare(trainer), loaded.tokenizer),
+        Loaded(loaded.origin, plain(_bare(trainer)), loaded.tokenizer),
         losses[-1] if losses else None,
     )
 
@@ -144,7 +155,8 @@ def begin(run: RunFolder, config: TrainConfig, facts: Facts) -> None:
 def facts_of(method: Method, config: TrainConfig, origin: Origin, digest: str, rows: int) -> Facts:
     """Return what a run is, to be noted in its folder."""
     path = "" if origin.path is None else str(origin.path.resolve())
-    return Facts(method, origin.name, path, config.peft is not None, digest, rows)
+    adapter, four_bit = config.peft is not None, config.preset is Preset.QLORA
+    return Facts(method, origin.name, path, adapter, digest, rows, four_bit=four_bit)
 
 
 def arguments(
@@ -192,9 +204,6 @@ def adapter_of(config: TrainConfig) -> Any:
     """
     if config.peft is None:
         return None
-    if config.preset is Preset.QLORA:
-        msg = f"{config.path}: qlora is planned for by `estimate`, but not built: take preset lora"
-        raise ConfigError(msg)
     values = passed_on(config.peft, LoraConfig, f"{config.path}: peft")
     try:
         return LoraConfig(**{"task_type": "CAUSAL_LM", **values})
