@@ -16,7 +16,7 @@ from codeloop.core.execution import ExecutionLimits, Isolation
 from codeloop.core.protocols import Model
 from codeloop.loop.limits import Limits
 from codeloop.models.scripted import ScriptedModel, Step
-from codeloop.sandbox import Sandbox
+from codeloop.sandbox import InstallPolicy, Sandbox
 from codeloop.sandbox.stateful.pool import PoolLimits
 from codeloop.server.app import Facts, create_app
 from codeloop.server.chats.line import LineLimits
@@ -190,6 +190,7 @@ def start_page(  # noqa: PLR0913  what a test may want otherwise
     line: LineLimits = LineLimits(),
     pool: PoolLimits | None = None,
     mode: str = "auto",
+    installs: InstallPolicy | None = None,
 ) -> PageServer:
     """Return a server over a scripted model, or over models by their names."""
     known = models or {"scripted": ScriptedModel(replies)}
@@ -203,7 +204,12 @@ def start_page(  # noqa: PLR0913  what a test may want otherwise
     run_limits: ExecutionLimits = limits.run
 
     def open_session():  # type: ignore[no-untyped-def]
-        return sandbox.open_session(stateful=True, interactive=True, limits=run_limits)
+        return sandbox.open_session(
+            stateful=True,
+            interactive=True,
+            limits=run_limits,
+            installs_from=installs or InstallPolicy(),
+        )
 
     chats = stack.enter_context(
         open_chats(store, Models(list(known), known.__getitem__), open_session, settings=settings)

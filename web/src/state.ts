@@ -109,3 +109,12 @@ export async function newChat(title = ""): Promise<ChatInfo | null> {
 export function act<T>(chat: string, rest: string, body: unknown = {}): Promise<T | null> {
   return tried(post<T>(chatPath(chat, rest), body));
 }
+
+/** Go on from an event of a chat in a chat of its own, which is shown; returns its name. */
+export async function branch(chat: string, seq: number): Promise<string | null> {
+  const made = await act<{ id: string }>(chat, "/branch", { seq });
+  if (!made) return null;
+  go(`#/chat/${made.id}`);
+  void loadChats();
+  return made.id;
+}

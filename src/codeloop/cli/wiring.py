@@ -64,6 +64,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     packages.add_argument(
         "--install-only", metavar="NAMES", help="these alone, with a comma between them"
     )
+    packages.add_argument(
+        "--install-ask",
+        action="store_true",
+        help="ask before anything is installed; where nobody can answer, nothing is",
+    )
     loop = parser.add_argument_group("limits of the loop")
     loop.add_argument("--turns", type=positive, default=4, help="model replies (default: 4)")
     loop.add_argument("--seconds", type=float, default=600.0, help="default: 600")
@@ -127,7 +132,8 @@ def installs(args: argparse.Namespace) -> "InstallPolicy":
             raise ConfigError(msg)
         source = str(Path(source).resolve())
     names = args.install_only.split(",") if args.install_only else None
-    return InstallPolicy(source, None if names is None else frozenset(names))
+    only = None if names is None else frozenset(names)
+    return InstallPolicy(source, only, asks=args.install_ask)
 
 
 def limits(args: argparse.Namespace) -> "Limits":

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import select
 import socket
 import weakref
 from collections import deque
@@ -27,6 +28,7 @@ from codeloop.sandbox.status import Facts, decide
 
 CLOSED = "this session is closed"
 _SPEND_LIMIT_S = 5.0
+_LOOK_S = 0.1
 _OWN_ENDS = frozenset({Status.ERROR, Status.SIGNAL})  # not for a limit
 
 Events = Generator[OutputChunk | InputRequested, None, ExecutionResult]
@@ -137,6 +139,18 @@ class Runner:
     def send_line(self, line: str | None) -> None:
         self.lines.append(line)
         self.wake_up(LINE)
+
+    def ask(self, prompt: str) -> Generator[InputRequested, None, str | None]:
+        """Ask for a line before anything runs; None if nobody is there, or it is interrupted."""
+        if not self._kind.interactive:
+            return None
+        yield InputRequested(prompt)
+        while not self.lines and self.held.slot is not None and self.held.slot.alive:
+            woken = select.select([self.held.wake], [], [], _LOOK_S)[0]
+            if woken and INTERRUPT in self.held.wake.recv(64):
+                self.interrupt()  # the run is told of it, too
+                return None
+        return self.lines.popleft() if self.lines else None
 
     def forget_wakes(self) -> bool:
         """Drop interrupts and lines that no run has taken; return whether one was an interrupt."""

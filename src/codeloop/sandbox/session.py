@@ -303,10 +303,13 @@ class SandboxSession:
 
     def _install_and_run(self, wanted: Wanted, limits: ExecutionLimits) -> Events:
         """Unpack the wheels that a cell wants into its disk, then run the rest of it."""
-        stopped = self._runner.forget_wakes
+        stopped, why_not = self._runner.forget_wakes, None
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            why_not = installs.bring(self._installs, wanted.words, folder, stopped)
+            if asked := installs.question(self._installs, wanted.words):
+                agreed = yield from self._runner.ask(asked)
+                why_not = None if installs.agrees(agreed) else installs.DECLINED
+            why_not = why_not or installs.bring(self._installs, wanted.words, folder, stopped)
             wheels = sorted(folder.iterdir())
             if why_not is None and wheels:
                 why_not = yield from self._unpack(wheels, limits)

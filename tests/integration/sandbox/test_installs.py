@@ -1,32 +1,17 @@
 """A cell installs wheels from a folder, into its session alone."""
 
 import threading
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from adversarial.hostile import LIMITS, open_descriptors, run
+from wheels import make_wheel
 
-from codeloop.core.execution import Status
+from codeloop.core.execution import ExecutionResult, InputRequested, Status
 from codeloop.sandbox import InstallPolicy, Sandbox, SandboxSession
 
 pytestmark = pytest.mark.jail
-
-
-def make_wheel(folder: Path, name: str, files: dict[str, str], needs: str = "") -> None:
-    """Write a wheel of version 1.0 that holds these files."""
-    info = f"{name}-1.0.dist-info"
-    needed = f"Requires-Dist: {needs}\n" if needs else ""
-    about = {
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n{needed}",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        f"{info}/RECORD": "",
-    }
-    path_of_wheel = folder / f"{name}-1.0-py3-none-any.whl"
-    with zipfile.ZipFile(path_of_wheel, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path, text in {**about, **files}.items():
-            archive.writestr(path, text)
 
 
 @pytest.fixture
@@ -123,3 +108,66 @@ def test_an_installation_can_be_interrupted(installing: SandboxSession) -> None:
     timer.join()
     assert result.status is Status.INTERRUPTED, result
     assert run(installing, "kept").displays[0].text() == "1"
+
+
+@pytest.fixture
+def asking(sandbox: Sandbox, wheels: Path) -> Iterator[SandboxSession]:
+    policy = InstallPolicy(str(wheels), asks=True)
+    session = sandbox.open_session(
+        stateful=True, interactive=True, limits=LIMITS, installs_from=policy
+    )
+    yield session
+    session.close()
+
+
+def answered(session: SandboxSession, code: str, line: str | None) -> tuple[str, ExecutionResult]:
+    """Run a cell and answer what it asks; return what that was, and the result."""
+    asked = ""
+    for event in session.run(code):
+        match event:
+            case InputRequested(prompt):
+                asked += prompt
+                session.send_input(line)
+            case ExecutionResult():
+                return asked, event
+            case _:
+                pass
+    raise AssertionError
+
+
+def test_a_policy_that_asks_installs_what_a_person_agrees_to(asking: SandboxSession) -> None:
+    asked, result = answered(asking, "%pip install alpha\nimport alpha\nalpha.x", "y")
+    assert asked == "Install alpha, and what they need, from the wheels kept here? [y/N] "
+    assert (result.status, result.displays[0].text()) == (Status.OK, "42"), result
+    assert answered(asking, "input('name ')", "ada")[1].displays[0].text() == "'ada'"
+    assert asking.replay().complete
+    assert run(asking, "alpha.x").displays[0].text() == "42"
+
+
+@pytest.mark.parametrize("line", ["no", "", None])
+def test_a_policy_that_asks_installs_nothing_else(asking: SandboxSession, line: str | None) -> None:
+    asked, result = answered(asking, "%pip install alpha", line)
+    assert asked
+    assert result.status is Status.ERROR
+    assert "nobody did" in result.stderr.text
+    assert asking.list_files() == ()
+
+
+def test_a_question_can_be_interrupted(asking: SandboxSession) -> None:
+    run(asking, "kept = 1")
+    events = asking.run("%pip install alpha")
+    assert isinstance(next(events), InputRequested)
+    asking.interrupt()
+    *_, result = events
+    assert isinstance(result, ExecutionResult)
+    assert result.status is Status.INTERRUPTED, result
+    assert run(asking, "kept").displays[0].text() == "1"
+
+
+def test_where_nobody_can_answer_nothing_is_asked_or_installed(
+    sandbox: Sandbox, wheels: Path
+) -> None:
+    policy = InstallPolicy(str(wheels), asks=True)
+    session = sandbox.open_session(stateful=True, limits=LIMITS, installs_from=policy)
+    assert "nobody did" in run(session, "%pip install alpha").stderr.text
+    session.close()

@@ -2,7 +2,7 @@
 import type { VNode } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import type { Data } from "../events";
-import { act, drawer, say } from "../state";
+import { act, branch, drawer, say } from "../state";
 import { bytes, seconds } from "../text/sizes";
 import { fault, type Cell } from "../view";
 import { Code, Diff, Editor } from "./code";
@@ -136,6 +136,9 @@ export const CellBox = memo(function CellBox({ chat, attempts, shown, ratings, b
         {cell.result && <Displays result={cell.result} chat={chat} />}
       </div>
       <Foot cell={cell}>
+        {!plain && cell.turn === null && (
+          <IconButton icon="branch" label="Branch from here" onClick={() => void branch(chat, cell.seq)} />
+        )}
         {!plain && <Rating chat={chat} target={cell.id} rated={ratings[cell.id] ?? null} own={cell.code} what="cell" />}
       </Foot>
     </section>
@@ -214,7 +217,7 @@ function Actions({ chat, cell, busy, editing, diff, hasBefore, onRun, onEdit, on
   );
 }
 
-function Foot({ cell, children }: { cell: Cell; children: VNode | false }): VNode | null {
+function Foot({ cell, children }: { cell: Cell; children: (VNode | false)[] }): VNode | null {
   const result = cell.result;
   if (cell.state === "running")
     return (

@@ -1,11 +1,12 @@
 // The chat from its first message to its last: items in the order in which they happened.
 import type { VNode } from "preact";
-import { act } from "../state";
+import { useState } from "preact/hooks";
+import { act, branch, mode } from "../state";
 import type { Item, View } from "../view";
 import { filePath } from "../api";
 import { End } from "./banner";
 import { CellBox } from "./cell";
-import { Icon } from "./icons";
+import { Icon, IconButton } from "./icons";
 import { memo } from "./memo";
 import { cellsOf, TurnBox } from "./turn";
 
@@ -37,9 +38,9 @@ function ItemBox({ chat, view, item, busy, last, plain }: ItemProps): VNode | nu
   switch (item.kind) {
     case "message":
       if (item.said.fixes) return <p class="note center">The model is asked to mend the cell.</p>;
-      return <Said chat={chat} text={item.said.text} files={item.said.files} hint={false} />;
+      return <Said chat={chat} text={item.said.text} files={item.said.files} before={plain || busy ? null : item.seq - 1} />;
     case "hint":
-      return <Said chat={chat} text={item.text} files={[]} hint />;
+      return <Hint text={item.text} />;
     case "turn": {
       const turn = view.turns[item.turn];
       if (!turn) return null;
@@ -71,10 +72,19 @@ function ItemBox({ chat, view, item, busy, last, plain }: ItemProps): VNode | nu
   }
 }
 
-const Said = memo(function Said({ chat, text, files, hint }: { chat: string; text: string; files: string[]; hint: boolean }): VNode {
+interface SaidProps {
+  chat: string;
+  text: string;
+  files: readonly string[];
+  before: number | null; // the event before it, where one asks otherwise; null: it stays as it is
+}
+
+const Said = memo(function Said({ chat, text, files, before }: SaidProps): VNode {
+  const [draft, setDraft] = useState<string | null>(null);
+  if (draft !== null && before !== null)
+    return <AskOtherwise {...{ chat, text: draft, files, before }} setText={setDraft} onLeave={() => setDraft(null)} />;
   return (
-    <div class={`said ${hint ? "hint-said" : ""}`} aria-label={hint ? "Your hint" : "Your message"} role="article">
-      {hint && <span class="muted small">hint</span>}
+    <div class="said" aria-label="Your message" role="article">
       <p>{text}</p>
       {files.length > 0 && (
         <p class="files">
@@ -85,6 +95,76 @@ const Said = memo(function Said({ chat, text, files, hint }: { chat: string; tex
           ))}
         </p>
       )}
+      {before !== null && (
+        <span class="said-tools">
+          <IconButton icon="edit" label="Ask otherwise" onClick={() => setDraft(text)} />
+        </span>
+      )}
     </div>
   );
 });
+
+interface OtherwiseProps {
+  chat: string;
+  text: string;
+  files: readonly string[];
+  before: number;
+  setText: (text: string) => void;
+  onLeave: () => void;
+}
+
+/** Another message in the place of one: it begins a branch, and this chat stays as it is. */
+function AskOtherwise({ chat, text, files, before, setText, onLeave }: OtherwiseProps): VNode {
+  const ask = async (): Promise<void> => {
+    const made = text.trim() ? await branch(chat, before) : null;
+    if (made) await act(made, "/messages", { text: text.trim(), files, mode: mode.value });
+  };
+  return (
+    <form
+      class="said otherwise"
+      aria-label="Ask otherwise"
+      onSubmit={(event) => {
+        event.preventDefault();
+        void ask();
+      }}
+    >
+      <textarea
+        aria-label="The message, otherwise"
+        rows={Math.min(8, text.split("\n").length + 1)}
+        value={text}
+        ref={(field) => {
+          if (field && !field.dataset["seen"]) {
+            field.dataset["seen"] = "1";
+            field.focus();
+          }
+        }}
+        onInput={(event) => setText(event.currentTarget.value)}
+        onKeyDown={(event) => {
+          if (event.key === "Escape") onLeave();
+          else if (event.key === "Enter" && !event.shiftKey && !event.isComposing) void ask();
+          else return;
+          event.preventDefault();
+          event.stopPropagation();
+        }}
+      />
+      <div class="row">
+        <span class="muted small grow">In a branch: this chat stays.</span>
+        <button type="button" onClick={onLeave}>
+          Leave
+        </button>
+        <button type="submit" class="primary">
+          Ask
+        </button>
+      </div>
+    </form>
+  );
+}
+
+function Hint({ text }: { text: string }): VNode {
+  return (
+    <div class="said hint-said" aria-label="Your hint" role="article">
+      <span class="muted small">hint</span>
+      <p>{text}</p>
+    </div>
+  );
+}

@@ -2,7 +2,7 @@
 import type { VNode } from "preact";
 import { useMemo, useState } from "preact/hooks";
 import type { Data } from "../events";
-import { act, go, loadChats } from "../state";
+import { branch } from "../state";
 import { pieces, placed, type Piece } from "../text/fences";
 import { rendered } from "../text/markdown";
 import { number, seconds } from "../text/sizes";
@@ -120,12 +120,6 @@ const FINISH: Readonly<Record<string, string>> = {
 
 function TurnFoot({ chat, turn, ended, ratings, plain }: FootProps): VNode {
   const { prompt_tokens: read, completion_tokens: written } = ended.usage;
-  const branch = async (): Promise<void> => {
-    const made = await act<{ id: string }>(chat, "/branch", { seq: turn.seq });
-    if (!made) return;
-    go(`#/chat/${made.id}`);
-    void loadChats();
-  };
   return (
     <footer class="turn-foot">
       {FINISH[ended.finish] && <span class="bad">{FINISH[ended.finish]}</span>}
@@ -137,7 +131,7 @@ function TurnFoot({ chat, turn, ended, ratings, plain }: FootProps): VNode {
       </span>
       {!plain && turn.model && <span class="model">{turn.model}</span>}
       <span class="grow" />
-      {!plain && <IconButton icon="branch" label="Branch from here" onClick={() => void branch()} />}
+      {!plain && <IconButton icon="branch" label="Branch from here" onClick={() => void branch(chat, turn.seq)} />}
       {!plain && (
         <Rating chat={chat} target={turn.id} rated={ratings[turn.id] ?? null} own={turn.text} what="reply" />
       )}

@@ -16,6 +16,8 @@ from pathlib import Path
 
 FOLDER = ".packages"  # in the work directory
 STOPPED = "the installation was interrupted"
+DECLINED = "a person has to agree to the installation, and nobody did"
+_YES = frozenset({"y", "yes"})
 _LINE = re.compile(
     r"^([ \t]*)[%!][ \t]*(?:python3?[ \t]+-m[ \t]+)?pip3?[ \t]+install\b(.*)$", re.MULTILINE
 )
@@ -58,12 +60,13 @@ class InstallPolicy:
     """Where packages may come from: nowhere, a folder of wheels, or the URL of an index.
 
     `names` are the only ones that may come, dependencies included; None allows whatever the source
-    has. `present` is what the guest can import anyway.
+    has. `present` is what the guest can import anyway. With `asks`, a person has to say yes first.
     """
 
     source: str | None = None
     names: frozenset[str] | None = None
     present: frozenset[str] = frozenset()
+    asks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,21 @@ def present_in(packages: Path | None) -> frozenset[str]:
     return frozenset(_normal(path.name.partition("-")[0]) for path in packages.glob("*.dist-info"))
 
 
+def question(policy: InstallPolicy, words: Sequence[str]) -> str:
+    """Return what a person is asked before packages come; empty if there is nothing to ask."""
+    missing = _missing(policy, words)
+    if not policy.asks or isinstance(missing, str) or _refused(policy, missing):
+        return ""
+    where = "from the network" if _is_index(policy) else "from the wheels kept here"
+    named = ", ".join(word for word, _ in missing)
+    return f"Install {named}, and what they need, {where}? [y/N] " if missing else ""
+
+
+def agrees(line: str | None) -> bool:
+    """Return whether a line that was typed says yes."""
+    return line is not None and line.strip().lower() in _YES
+
+
 def bring(
     policy: InstallPolicy, words: Sequence[str], folder: Path, stopped: Callable[[], bool]
 ) -> str | None:
@@ -99,6 +117,17 @@ def bring(
 
     `stopped` is asked now and then whether nobody wants them any more.
     """
+    missing = _missing(policy, words)
+    if isinstance(missing, str):
+        return missing
+    asked = [word for word, _ in missing]
+    return _refused(policy, missing) or (
+        _download(policy, asked, folder, stopped) if asked else None
+    )
+
+
+def _missing(policy: InstallPolicy, words: Sequence[str]) -> list[tuple[str, str]] | str:
+    """Return the words that name what is not there, each with its name; or what is wrong."""
     wanted = [word for word in words if word not in _IDLE_FLAGS]
     if len(wanted) > _MOST:
         return f"more than {_MOST} packages in one cell"
@@ -109,21 +138,25 @@ def bring(
             return f"{word!r}: only names of packages can be installed, with versions if need be"
         if match[2] or _normal(match[1]) not in policy.present:
             missing.append((word, _normal(match[1])))
-    if not missing:
-        return None
-    asked = [word for word, _ in missing]
-    if policy.source is None:
+    return missing
+
+
+def _refused(policy: InstallPolicy, missing: list[tuple[str, str]]) -> str | None:
+    if missing and policy.source is None:
+        asked = [word for word, _ in missing]
         return f"packages cannot be installed in this session, and these are missing: {asked}"
-    refused = [name for _, name in missing if not _allowed(policy, name)]
-    return _refusal(refused) or _download(policy, asked, folder, stopped)
+    return _refusal([name for _, name in missing if not _allowed(policy, name)])
+
+
+def _is_index(policy: InstallPolicy) -> bool:
+    return str(policy.source).startswith(("https://", "http://"))
 
 
 def _download(
     policy: InstallPolicy, asked: list[str], folder: Path, stopped: Callable[[], bool]
 ) -> str | None:
     source = str(policy.source)
-    is_index = source.startswith(("https://", "http://"))
-    where = ["--index-url", source] if is_index else ["--no-index", "--find-links", source]
+    where = ["--index-url", source] if _is_index(policy) else ["--no-index", "--find-links", source]
     command = [sys.executable, "-I", "-m", "pip", "--isolated", "download", "--quiet"]
     command += ["--disable-pip-version-check", "--no-input", "--no-cache-dir"]
     command += ["--only-binary", ":all:", "--dest", str(folder), *where, "--", *asked]
