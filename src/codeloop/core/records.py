@@ -18,6 +18,7 @@ SCHEMA_VERSION = 1
 # From the version that a file has to the next one; a file is upgraded step by step when read.
 _UPGRADES: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = types.MappingProxyType({})
 
+_LINES = json.JSONEncoder(ensure_ascii=False)
 _PLAIN = frozenset({str, int, float, bool, type(None)})  # most of what a record holds
 
 _T = TypeVar("_T")
@@ -28,8 +29,12 @@ def to_json(record: object) -> Any:
     kind: type = type(record)
     if kind in _PLAIN:
         return record
-    if dataclasses.is_dataclass(record):
-        return {name: to_json(getattr(record, name)) for name in _field_names(kind)}
+    if (names := _field_names(kind)) is not None:
+        row = {}
+        for name in names:  # written out: this is most of what a row of a dataset costs
+            value = getattr(record, name)
+            row[name] = value if type(value) in _PLAIN else to_json(value)
+        return row
     if isinstance(record, Enum):
         return record.value
     if isinstance(record, tuple):
@@ -56,7 +61,7 @@ def encode(dialogue: Dialogue) -> str:
 def as_line(row: Mapping[str, Any]) -> str:
     """Return an object as one line of JSON that UTF-8 can hold, without the line's end."""
     try:
-        line = json.dumps(row, ensure_ascii=False)
+        line = _LINES.encode(row)
         line.encode()
     except UnicodeEncodeError:  # a lone surrogate: only an escape can hold it
         line = json.dumps(row)
@@ -190,7 +195,10 @@ def _decode_enum(kind: type[Enum], data: object, where: str) -> Enum:
 
 
 @cache
-def _field_names(kind: Any) -> tuple[str, ...]:
+def _field_names(kind: Any) -> tuple[str, ...] | None:
+    """Return the fields of a dataclass; None of any other kind."""
+    if not dataclasses.is_dataclass(kind):
+        return None
     return tuple(field.name for field in dataclasses.fields(kind))
 
 

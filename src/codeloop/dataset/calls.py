@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import lru_cache
 from typing import Any
 
 from codeloop.core.dialogue import Finish, Message, Usage
@@ -129,5 +130,9 @@ def call_key(
     Where the model is, and the key that opens it, are no part of it.
     """
     asked: list[Any] = [[each.role.value, each.content] for each in messages]
-    wanted = {name: value for name, value in to_json(sampling).items() if value not in (None, [])}
-    return digest([FORMAT, "chat", model, asked, wanted, attempt])
+    return digest([FORMAT, "chat", model, asked, _wanted(sampling), attempt])
+
+
+@lru_cache
+def _wanted(sampling: Sampling) -> dict[str, Any]:
+    return {name: value for name, value in to_json(sampling).items() if value not in (None, [])}

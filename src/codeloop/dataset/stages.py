@@ -317,9 +317,10 @@ class Shop:
                 failed = _failure(error)
             finally:
                 means.close()
+            took = means.usage
             usage = Usage(
-                usage.prompt_tokens + means.usage.prompt_tokens,
-                usage.completion_tokens + means.usage.completion_tokens,
+                usage.prompt_tokens + took.prompt_tokens,
+                usage.completion_tokens + took.completion_tokens,
             )
             if failed is None:
                 return _outcome(made, usage), attempt

@@ -18,11 +18,17 @@ from typing import Any, Self
 
 from codeloop.core.errors import DataError
 
-FORMAT = 1
+FORMAT = 2
+_READ = frozenset({0, 1, FORMAT})  # 0 is a new file; in 1 all values are compressed
 GATHER_S = 0.002  # how long a commit waits for company
 BUSY_S = 60.0  # how long another process may hold the file
 _CACHE_KIB = 512  # of each connection: there may be one for every thread
 _MOST = 512  # entries of one commit
+_COLUMNS = 6
+_AT_ONCE = 64  # entries of one statement: each statement is a wait for the interpreter's lock
+_SHORT_BYTES = 512  # values up to this length are kept as they are
+_COMPRESSED = b"\x78"  # how what zlib made begins; no JSON does
+_JSON = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True)
 _KNOWN = 500_000  # keys that are remembered, in about 60 MB
 
 
@@ -66,7 +72,8 @@ class _Batch:
     """Entries that are committed together."""
 
     entries: list[Entry] = field(default_factory=list)
-    done: threading.Event = field(default_factory=threading.Event)
+    done: bool = False
+    doing: threading.Lock = field(default_factory=threading.Lock)  # held until it is done
     late: set[tuple[str, str]] = field(default_factory=set)  # others had been first
     error: DataError | None = None
 
@@ -84,7 +91,9 @@ class Pending:
         Raises:
             DataError: it cannot be written.
         """
-        self._batch.done.wait()
+        if not self._batch.done:
+            with self._batch.doing:  # who comes out lets the next one out: they wake one by one
+                pass
         if self._batch.error is not None:
             raise self._batch.error
         return (self._entry.table, self._entry.key) not in self._batch.late
@@ -105,7 +114,7 @@ class Store:
         self._path = path
         self._idle: list[sqlite3.Connection] = []
         self._state = threading.Condition()
-        self._batch = _Batch()
+        self._batch = _begun()
         self._closed = False
         self._ours: set[str] | None = None  # all keys that there are, while no other has written
         try:
@@ -234,38 +243,65 @@ class Store:
                     return
             time.sleep(GATHER_S)
             with self._state:
-                batch, self._batch = self._batch, _Batch()
+                batch, self._batch = self._batch, _begun()
             try:
                 for at in range(0, len(batch.entries), _MOST):
                     self._commit(batch, batch.entries[at : at + _MOST])
             except Exception as error:  # noqa: BLE001  whoever waits raises it
                 batch.error = self._failure(error)
-            batch.done.set()
+            batch.done = True
+            batch.doing.release()
 
     def _commit(self, batch: _Batch, entries: Sequence[Entry]) -> None:
         with self._writing as connection:
-            for entry in entries:
-                query = f"INSERT OR IGNORE INTO {entry.table} VALUES (?, ?, ?, ?, ?, ?)"  # noqa: S608  a table of ours
-                row = (
-                    bytes.fromhex(entry.key),
-                    entry.owner,
-                    _pack(entry.value),
-                    entry.prompt_tokens,
-                    entry.completion_tokens,
-                    int(time.time()),
-                )
-                if connection.execute(query, row).rowcount == 0:
-                    batch.late.add((entry.table, entry.key))
+            if not _inserted(connection, entries):
+                connection.rollback()
+                batch.late |= {
+                    (each.table, each.key) for each in entries if not _inserted(connection, [each])
+                }
             others = _version(connection) != self._version
         if others or (self._ours is not None and len(self._ours) > _KNOWN):
             self._ours = None  # from here on the file itself is asked
+
+
+def _begun() -> _Batch:
+    batch = _Batch()
+    batch.doing.acquire()
+    return batch
+
+
+def _inserted(connection: sqlite3.Connection, entries: Sequence[Entry]) -> bool:
+    """Insert entries; return whether nobody had been first with any of them."""
+    by_table: dict[Table, list[Any]] = {}
+    now = int(time.time())
+    for entry in entries:
+        by_table.setdefault(entry.table, []).extend(
+            (
+                bytes.fromhex(entry.key),
+                entry.owner,
+                _pack(entry.value),
+                entry.prompt_tokens,
+                entry.completion_tokens,
+                now,
+            )
+        )
+    count = 0
+    for table, values in by_table.items():
+        for at in range(0, len(values), _COLUMNS * _AT_ONCE):
+            some = values[at : at + _COLUMNS * _AT_ONCE]
+            rows = ", ".join(["(?, ?, ?, ?, ?, ?)"] * (len(some) // _COLUMNS))
+            count += connection.execute(
+                f"INSERT OR IGNORE INTO {table} VALUES {rows}",  # noqa: S608  a table of ours
+                some,
+            ).rowcount
+    return count == len(entries)
 
 
 def _set_up(connection: sqlite3.Connection, path: Path, *, durable: bool) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version not in {0, FORMAT}:
+    if version not in _READ:
         msg = f"{path}: a store of format {version}; this codeloop reads {FORMAT}"
         raise DataError(msg)
     for table in Table:
@@ -289,9 +325,9 @@ def _is_empty(connection: sqlite3.Connection) -> bool:
 
 
 def _pack(value: Any) -> bytes:
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=True)
-    return zlib.compress(text.encode(), 1)
+    data = _JSON.encode(value).encode()
+    return data if len(data) <= _SHORT_BYTES else zlib.compress(data, 1)
 
 
 def _unpack(data: bytes) -> Any:
-    return json.loads(zlib.decompress(data))
+    return json.loads(zlib.decompress(data) if data.startswith(_COMPRESSED) else data)

@@ -6,6 +6,7 @@ import re
 import select
 import socket
 import ssl
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -189,9 +190,7 @@ class Exchange:
 
     def _receive(self) -> bytes:
         """Return what comes next; nothing where the connection ends."""
-        sock = self._connection.sock
-        sock.settimeout(self._deadline.remaining())
-        return sock.recv(READ_BYTES)
+        return self._connection.receive(self._deadline.remaining())
 
 
 class Transport:
@@ -272,8 +271,7 @@ class Transport:
 
     def _ask(self, connection: "_Connection", data: bytes, deadline: Deadline) -> Exchange:
         try:
-            connection.sock.settimeout(deadline.remaining())
-            connection.sock.sendall(data)  # in one piece: in two, a server is woken twice
+            connection.send(data, deadline.remaining())
             return Exchange(connection, self, deadline)
         except BaseException:
             self._cut(connection)
@@ -291,6 +289,30 @@ class _Connection:
 
     sock: socket.socket
     idle_since: float = 0.0
+
+    def send(self, data: bytes, timeout_s: float) -> None:
+        """Send all in one piece: in two, a server is woken twice."""
+        self._bound(socket.SO_SNDTIMEO, timeout_s)
+        try:
+            self.sock.sendall(data)
+        except BlockingIOError as error:
+            raise TimeoutError from error
+
+    def receive(self, timeout_s: float) -> bytes:
+        """Return what comes next; nothing where the connection ends."""
+        self._bound(socket.SO_RCVTIMEO, timeout_s)
+        try:
+            return self.sock.recv(READ_BYTES)
+        except BlockingIOError as error:
+            raise TimeoutError from error
+
+    def _bound(self, which: int, timeout_s: float) -> None:
+        if isinstance(self.sock, ssl.SSLSocket):
+            self.sock.settimeout(timeout_s)
+        else:  # the kernel waits: Python would let other threads run before it reads
+            microseconds = max(1, int(timeout_s * 1e6))  # none would be for ever
+            at_most = struct.pack("ll", *divmod(microseconds, 1_000_000))
+            self.sock.setsockopt(socket.SOL_SOCKET, which, at_most)
 
     @property
     def is_stale(self) -> bool:
@@ -357,6 +379,7 @@ def _connect(family: int, address: Any, deadline: Deadline) -> socket.socket:
     except BaseException:
         sock.close()
         raise
+    sock.settimeout(None)
     return sock
 
 

@@ -3,8 +3,10 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -149,3 +151,30 @@ def test_a_closed_store_takes_nothing_and_leaves_no_thread(tmp_path: Path) -> No
     assert threading.active_count() == before
     with pytest.raises(DataError, match="closed"):
         store.put(Entry(Table.ROWS, digest(1), "s", 1))
+
+
+def test_a_store_of_the_first_format_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    with Store(path):
+        pass
+    with closing(sqlite3.connect(path)) as connection, connection:
+        old = zlib.compress(b'{"text":"old"}', 1)
+        row = (bytes.fromhex(digest("k")), "m", old, 0, 0, 0)
+        connection.execute("INSERT INTO calls VALUES (?, ?, ?, ?, ?, ?)", row)
+        connection.execute("PRAGMA user_version = 1")
+    with Store(path) as store:
+        assert store.get(Table.CALLS, digest("k")) == {"text": "old"}
+
+
+def test_of_a_commit_only_those_are_late_that_were(store: Store) -> None:
+    store.put(Entry(Table.CALLS, digest(7), "m", 7)).wait()
+    pending = [store.put(Entry(Table.CALLS, digest(n), "m", -n)) for n in range(200)]
+    assert [n for n, each in enumerate(pending) if not each.wait()] == [7]
+    assert store.get(Table.CALLS, digest(7)) == 7
+    assert store.get(Table.CALLS, digest(8)) == -8
+
+
+def test_long_and_short_values_come_back(store: Store) -> None:
+    for size in (1, 500, 512, 513, 10_000):
+        store.put(Entry(Table.ROWS, digest(size), "s", "x" * size)).wait()
+        assert store.get(Table.ROWS, digest(size)) == "x" * size
