@@ -2,6 +2,7 @@
 import type { VNode } from "preact";
 import { useEffect } from "preact/hooks";
 import { Keys } from "./parts/keys";
+import { Palette } from "./parts/palette";
 import { Sidebar } from "./parts/sidebar";
 import { ChatScreen } from "./screens/chat";
 import { CompareScreen } from "./screens/compare";
@@ -35,6 +36,7 @@ export function App(): VNode {
         ))}
       </div>
       <Keys />
+      <Palette />
     </div>
   );
 }

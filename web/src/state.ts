@@ -4,7 +4,7 @@ import { chatPath, get, post, Refused, type ChatInfo, type ServerState } from ".
 import type { Link } from "./stream";
 import { EMPTY, type View } from "./view";
 
-export type Drawer = "files" | "variables" | "usage" | "sandbox";
+export type Drawer = "files" | "variables" | "usage" | "timeline" | "sandbox";
 
 export type Route =
   | { at: "chat"; chat: string | null }
@@ -22,6 +22,7 @@ export const drawer = signal<Drawer | null>(null);
 export const sidebar = signal(innerWidth > 760);
 export const ownCell = signal<{ chat: string; code: string } | null>(null); // what a person writes
 export const keysShown = signal(false);
+export const paletteShown = signal(false);
 export const notices = signal<{ id: number; text: string; bad: boolean }[]>([]);
 export const theme = signal(remembered("theme") ?? "system");
 export const mode = signal(remembered("mode") ?? "auto");

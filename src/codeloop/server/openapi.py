@@ -29,6 +29,7 @@ _KNOWN = MappingProxyType(
     {
         "chat": "an id of a chat of the user",
         "cell": "a cell of the chat, as c1",
+        "turn": "a turn of the chat, as t1",
         "name": "the path of a file in the work directory",
         "hash": "a SHA-256 in hexadecimal",
         "compare": "an id of a comparison of the user",
@@ -62,6 +63,7 @@ _SETTINGS: Schema = {
     "properties": {
         "turns": _integer(1, 20),
         "mode": {"type": "string", "enum": ["ask", "auto", "confirm"]},
+        "folder": {"type": "string", "maxLength": 60, "pattern": "^[ -~]*$"},
     },
 }
 _CHAT = _object(
@@ -106,6 +108,9 @@ _ROWS: Mapping[str, _Row] = {
     f"GET {_ONE}/events": (
         *("What happened: a stream, or a list.", 200, _list("events"), None),
         {"after": _integer(0, 10**15 - 1), "wait": {"type": "string", "enum": ["0"]}},
+    ),
+    f"GET {_ONE}/turns/{{turn}}/prompt": (
+        *("What a model was told before it replied.", 200, _list("messages"), None, {}),
     ),
     f"POST {_ONE}/messages": (
         *("Say something; the loop answers.", 202, _object({"message": _TEXT})),

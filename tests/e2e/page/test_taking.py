@@ -147,9 +147,11 @@ def test_keys_do_what_the_page_says_they_do(open_page: OpenPage) -> None:
     page.keyboard.press("v")
     expect(page.get_by_role("complementary")).to_be_visible()
     page.keyboard.press("Control+k")
-    expect(page.get_by_role("searchbox", name="Search chats")).to_be_focused()
+    expect(page.get_by_role("combobox", name="What to do")).to_be_focused()
     page.keyboard.type("zebra")
     expect(page.get_by_text("Nothing found.")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog", name="Do anything")).to_have_count(0)
 
 
 @pytest.mark.skipif(not AXE.exists(), reason="needs axe-core: scripts/page check")
@@ -163,13 +165,16 @@ def test_no_screen_has_a_serious_fault_of_access(open_page: OpenPage, scheme: st
     found += faults_of_access(page)
     say(page, "Divide by")
     until_rest(page, ends=2)
-    for drawer in ("f", "v", "u", "s"):
+    for drawer in ("f", "v", "u", "t", "s"):
         page.locator("h1").click()
         page.keyboard.press(drawer)
         found += faults_of_access(page)
-    page.keyboard.press("?")
-    found += faults_of_access(page)
-    page.keyboard.press("Escape")
+    for dialog in ("?", "Control+k"):
+        page.keyboard.press(dialog)
+        expect(page.get_by_role("dialog")).to_be_visible()
+        found += faults_of_access(page)
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_have_count(0)
     for screen in ("compare", "data", "settings"):
         page.goto(page.url.partition("#")[0] + f"#/{screen}")
         expect(page.locator("main h1")).to_be_visible()

@@ -47,6 +47,30 @@ def test_the_next_message_goes_on_with_the_dialogue_and_the_variables(start: Sta
     ]
 
 
+def test_what_a_model_was_told_is_told_word_for_word(start: StartPage) -> None:
+    model = ScriptedModel([WRONG, RIGHT, RIGHT])
+    chat = start(models={"scripted": model}).client.new_chat()
+    chat.say("What is 6 times 7?")
+    chat.say("And again?")
+    for number, call in enumerate(model.calls, 1):
+        told = chat.get(f"/turns/t{number}/prompt").json["messages"]
+        assert told == [
+            {"role": each.role.value, "content": each.content} for each in call.messages
+        ]
+    assert chat.get("/turns/t9/prompt").status == 404
+
+
+def test_a_chat_lies_in_a_folder(start: StartPage) -> None:
+    client = start().client
+    chat = client.new_chat(settings={"folder": " Sums "})
+    assert client.get("/api/chats").json["chats"][0]["settings"] == {"folder": "Sums"}
+    path = f"/api/chats/{chat.id}"
+    assert client.ask("PATCH", path, {"settings": {"folder": ""}}).json["settings"]["folder"] == ""
+    for wrong in ("x" * 61, "a\nb", 3):
+        answer = client.ask("PATCH", path, {"settings": {"folder": wrong}})
+        assert answer.status == 400, wrong
+
+
 def test_a_stream_resumes_where_its_reader_left_it(start: StartPage) -> None:
     chat = start(replies=[RIGHT]).client.new_chat()
     whole = chat.say("Go.")

@@ -149,13 +149,8 @@ function ModelPicker({ chat }: { chat: string | null }): VNode {
   const names = modelNames();
   const now = (chat && (view.value.model || chats.value.find((each) => each.id === chat)?.model)) || picked.value || server.value?.default_model || "";
   const all = now && !names.includes(now) ? [now, ...names] : names;
-  const pick = (name: string): void => {
-    picked.value = name;
-    remember("model", name);
-    if (chat) void tried(ask("PATCH", chatPath(chat), { model: name }));
-  };
   return (
-    <select class="model-picker" aria-label="Model" value={now} onChange={(event) => pick(event.currentTarget.value)}>
+    <select class="model-picker" aria-label="Model" value={now} onChange={(event) => pickModel(chat, event.currentTarget.value)}>
       {!all.length && <option value="">no model</option>}
       {all.map((name) => (
         <option key={name} value={name}>
@@ -164,6 +159,13 @@ function ModelPicker({ chat }: { chat: string | null }): VNode {
       ))}
     </select>
   );
+}
+
+/** Take a model for the chat that is shown, and for new ones. */
+export function pickModel(chat: string | null, name: string): void {
+  picked.value = name;
+  remember("model", name);
+  if (chat) void tried(ask("PATCH", chatPath(chat), { model: name }));
 }
 
 /** Open the place for a cell of one's own, under the chat. */

@@ -9,6 +9,7 @@ import { upload } from "./composer";
 import { DRAWERS, restart } from "./head";
 import { Icon, IconButton } from "./icons";
 import { Limits } from "./limits";
+import { Timeline } from "./timeline";
 
 interface Variable {
   name: string;
@@ -47,6 +48,8 @@ function body(name: Name, chat: string, view: View): VNode {
       return <Variables chat={chat} view={view} />;
     case "usage":
       return <Usage chat={chat} view={view} />;
+    case "timeline":
+      return <Timeline chat={chat} view={view} />;
     case "sandbox":
       return <Sandbox chat={chat} view={view} />;
   }

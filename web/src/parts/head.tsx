@@ -7,7 +7,7 @@ import { bytes } from "../text/sizes";
 import type { View } from "../view";
 import { Icon, IconButton, type IconName } from "./icons";
 
-const EXPORTS: readonly [string, string, string][] = [
+export const EXPORTS: readonly [string, string, string][] = [
   ["ipynb", "Notebook", "opens in Jupyter, with what came back"],
   ["py", "Python", "one file, cell by cell"],
   ["md", "Markdown", "to read or to paste"],
@@ -16,10 +16,11 @@ const EXPORTS: readonly [string, string, string][] = [
   ["code-feedback", "Code-Feedback", "one line of training data"],
 ];
 
-const DRAWERS: readonly [Drawer, string, IconName][] = [
+export const DRAWERS: readonly [Drawer, string, IconName][] = [
   ["files", "Files", "file"],
   ["variables", "Variables", "variable"],
   ["usage", "Usage", "gauge"],
+  ["timeline", "Timeline", "clock"],
   ["sandbox", "Sandbox", "chip"],
 ];
 
@@ -45,7 +46,7 @@ export function Head({ chat, title, view }: { chat: string | null; title: string
       {chat && <Chip view={view} />}
       {chat && <ExportMenu chat={chat} />}
       {chat &&
-        DRAWERS.slice(0, 3).map(([name, label, icon]) => (
+        DRAWERS.slice(0, 4).map(([name, label, icon]) => (
           <IconButton
             key={name}
             icon={icon}
@@ -58,8 +59,6 @@ export function Head({ chat, title, view }: { chat: string | null; title: string
     </header>
   );
 }
-
-export { DRAWERS };
 
 function Chip({ view }: { view: View }): VNode {
   const { state, isolation, memory_bytes: memory } = view.sandbox;

@@ -27,6 +27,8 @@ const PATHS = {
   chip: "M7 7h10v10H7zM10 3v4M14 3v4M10 17v4M14 17v4M3 10h4M3 14h4M17 10h4M17 14h4",
   variable: "M8 5c-3 4-3 10 0 14M16 5c3 4 3 10 0 14M10 10l4 4M14 10l-4 4",
   gauge: "M4 17a8 8 0 1 1 16 0M12 17l4-6",
+  clock: "M12 4a8 8 0 1 0 0 16 8 8 0 0 0 0-16zM12 8v4.500l3 2",
+  folder: "M4 6h6l2 2.500h8V19H4z",
   trash: "M5 7h14M9 7V4h6v3M7 7l1 13h8l1-13",
   cell: "M4 5h16v14H4zM8 10l2.500 2L8 14M13 15h4",
   expand: "M8 10l4 4 4-4",

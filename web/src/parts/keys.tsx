@@ -1,14 +1,14 @@
 // The keyboard: what each key does, in one table that is also what `?` shows.
 import type { VNode } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import { act, drawer, go, keysShown, route, sidebar, view } from "../state";
+import { act, drawer, go, keysShown, paletteShown, route, sidebar, view } from "../state";
 import { writeCell } from "./composer";
 import { IconButton } from "./icons";
 
 const KEYS: readonly [string, string][] = [
   ["Enter", "send; Shift+Enter for a new line"],
   ["/", "write a message"],
-  ["Ctrl+K", "search the chats"],
+  ["Ctrl+K", "do anything, or find a chat"],
   ["Ctrl+Shift+O", "new chat"],
   ["Esc Esc", "stop the model, or the code that runs"],
   ["j, k", "next cell, cell before"],
@@ -16,12 +16,12 @@ const KEYS: readonly [string, string][] = [
   ["1 … 9, d", "in a cell: the attempts; the difference to the one before"],
   ["Ctrl+Enter", "in the editor: run"],
   ["n", "write code yourself"],
-  ["f, v, u, s", "files, variables, usage, sandbox"],
+  ["f, v, u, t, s", "files, variables, usage, timeline, sandbox"],
   ["b", "show or hide the chats"],
   ["?", "these keys"],
 ];
 
-const DRAWER = { f: "files", v: "variables", u: "usage", s: "sandbox" } as const;
+const DRAWER = { f: "files", v: "variables", u: "usage", t: "timeline", s: "sandbox" } as const;
 
 function writes(target: EventTarget | null): boolean {
   return target instanceof HTMLElement && (/^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) || target.isContentEditable);
@@ -77,8 +77,7 @@ function onKey(event: KeyboardEvent): void {
   let done = false;
   if (event.key === "Escape") onEscape();
   else if (control && event.key.toLowerCase() === "k") {
-    sidebar.value = true;
-    setTimeout(() => focus("search"));
+    paletteShown.value = !paletteShown.value;
     done = true;
   } else if (control && event.shiftKey && event.key.toLowerCase() === "o") {
     go("#/");

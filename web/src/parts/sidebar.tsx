@@ -21,6 +21,10 @@ export function Sidebar(): VNode {
     clearTimeout(timer.current);
     timer.current = setTimeout(() => void loadChats(now), 150);
   };
+  const again = (): void => void loadChats(words);
+  const folders = foldersOf(chats.value);
+  const shown = route.value.at === "chat" ? route.value.chat : null;
+  const ofShown = folderOf(chats.value.find((chat) => chat.id === shown));
   return (
     <nav class="sidebar" aria-label="Chats">
       <div class="sidebar-top">
@@ -46,8 +50,11 @@ export function Sidebar(): VNode {
         />
       </label>
       <ul class="chats">
-        {chats.value.map((chat) => (
-          <Row key={chat.id} chat={chat} again={() => void loadChats(words)} />
+        {folders.map((folder) => (
+          <Folder key={folder} name={folder} again={again} open={words !== "" || folder === ofShown} />
+        ))}
+        {chats.value.filter((chat) => !folderOf(chat)).map((chat) => (
+          <Row key={chat.id} chat={chat} again={again} />
         ))}
         {!chats.value.length && <li class="muted none">{words ? "Nothing found." : "No chats yet."}</li>}
       </ul>
@@ -64,18 +71,47 @@ export function Sidebar(): VNode {
   );
 }
 
+function folderOf(chat: ChatInfo | undefined): string {
+  return String(chat?.settings?.["folder"] ?? "");
+}
+
+/** The folders that hold a chat, by their names. */
+function foldersOf(all: readonly ChatInfo[]): string[] {
+  return [...new Set(all.map(folderOf))].filter(Boolean).sort((a, b) => a.localeCompare(b));
+}
+
+function Folder({ name, again, open }: { name: string; again: () => void; open: boolean }): VNode {
+  const held = chats.value.filter((chat) => folderOf(chat) === name);
+  return (
+    <li>
+      <details class="folder" open={open || undefined}>
+        <summary>
+          <Icon name="folder" /> <span class="chat-title">{name}</span> <span class="muted small">{held.length}</span>
+        </summary>
+        <ul aria-label={`Chats in ${name}`}>
+          {held.map((chat) => (
+            <Row key={chat.id} chat={chat} again={again} />
+          ))}
+        </ul>
+      </details>
+    </li>
+  );
+}
+
 /** On a phone the list lies over the chat, and goes when one is chosen. */
 function away(): void {
   if (innerWidth <= 760) sidebar.value = false;
 }
 
 function Row({ chat, again }: { chat: ChatInfo; again: () => void }): VNode {
-  const [name, setName] = useState<string | null>(null);
+  const [asked, setAsked] = useState<"title" | "folder" | null>(null);
   const now = route.value;
   const here = now.at === "chat" && now.chat === chat.id;
-  const rename = async (): Promise<void> => {
-    if (name?.trim()) await tried(ask("PATCH", chatPath(chat.id), { title: name.trim() }));
-    setName(null);
+  const title = chat.title || "chat";
+  const change = async (what: "title" | "folder", value: string): Promise<void> => {
+    const text = value.trim();
+    if (what === "folder") await tried(ask("PATCH", chatPath(chat.id), { settings: { folder: text } }));
+    else if (text) await tried(ask("PATCH", chatPath(chat.id), { title: text }));
     again();
   };
   const remove = async (): Promise<void> => {
@@ -84,22 +120,17 @@ function Row({ chat, again }: { chat: ChatInfo; again: () => void }): VNode {
     if (here) go("#/");
     again();
   };
-  if (name !== null)
+  if (asked !== null)
     return (
-      <li>
-        <input
-          class="rename"
-          aria-label="Title"
-          value={name}
-          ref={(field) => field?.focus()}
-          onInput={(event) => setName(event.currentTarget.value)}
-          onBlur={() => void rename()}
-          onKeyDown={(event) => {
-            if (event.key === "Enter") void rename();
-            if (event.key === "Escape") setName(null);
-          }}
-        />
-      </li>
+      <OneLine
+        label={asked === "title" ? "Title" : "Folder (empty: none)"}
+        value={asked === "title" ? chat.title : folderOf(chat)}
+        known={asked === "folder" ? foldersOf(chats.value) : []}
+        onDone={(value) => {
+          setAsked(null);
+          if (value !== null) void change(asked, value);
+        }}
+      />
     );
   return (
     <li class="chat-row">
@@ -108,9 +139,52 @@ function Row({ chat, again }: { chat: ChatInfo; again: () => void }): VNode {
         {chat.changed_at !== undefined && <span class="muted small">{when(chat.changed_at)}</span>}
       </a>
       <span class="chat-tools">
-        <IconButton icon="edit" label={`Rename ${chat.title || "chat"}`} onClick={() => setName(chat.title)} />
-        <IconButton icon="trash" label={`Delete ${chat.title || "chat"}`} onClick={() => void remove()} />
+        <IconButton icon="edit" label={`Rename ${title}`} onClick={() => setAsked("title")} />
+        <IconButton icon="folder" label={`Put ${title} into a folder`} onClick={() => setAsked("folder")} />
+        <IconButton icon="trash" label={`Delete ${title}`} onClick={() => void remove()} />
       </span>
+    </li>
+  );
+}
+
+interface LineProps {
+  label: string;
+  value: string;
+  known: readonly string[]; // offered while one types
+  onDone: (value: string | null) => void; // null: as it was
+}
+
+/** A line in the place of a chat, written and left. */
+function OneLine({ label, value, known, onDone }: LineProps): VNode {
+  const field = useRef<HTMLInputElement>(null);
+  const over = useRef(false);
+  useEffect(() => field.current?.focus(), []);
+  const done = (now: string | null): void => {
+    if (!over.current) onDone(now);
+    over.current = true;
+  };
+  return (
+    <li>
+      <input
+        class="rename"
+        type="text"
+        ref={field}
+        aria-label={label}
+        placeholder={label}
+        maxLength={label === "Title" ? 200 : 60}
+        list="folders"
+        defaultValue={value}
+        onBlur={(event) => done(event.currentTarget.value)}
+        onKeyDown={(event) => {
+          if (event.key === "Enter") done(event.currentTarget.value);
+          if (event.key === "Escape") done(null);
+        }}
+      />
+      <datalist id="folders">
+        {known.map((each) => (
+          <option key={each} value={each} />
+        ))}
+      </datalist>
     </li>
   );
 }

@@ -43,6 +43,7 @@ def chat_routes(chats: Chats) -> list[BaseRoute]:
         Route(f"{one}/cells/{{cell}}/fix", endpoint(act.fix, status=202), methods=["POST"]),
         Route(f"{one}/cells/{{cell}}/allow", endpoint(act.allow), methods=["POST"]),
         Route(f"{one}/variables", endpoint(act.variables)),
+        Route(f"{one}/turns/{{turn}}/prompt", endpoint(act.prompt)),
         *file_routes(chats),
         *reaction_routes(chats),
         *carrying_routes(chats),
@@ -156,6 +157,10 @@ class _Acts:
         self._chats.cell(chat, asked.path["cell"])
         self._chats.allow(chat, run=asked.flag("run", default=True))
         return {}
+
+    def prompt(self, asked: Asked) -> Any:
+        told = self._chats.prompt(self._chat(asked), asked.path["turn"])
+        return {"messages": [{"role": each.role.value, "content": each.content} for each in told]}
 
     def variables(self, asked: Asked) -> Any:
         session = self._chats.parts.rooms.live(self._chat(asked).id)

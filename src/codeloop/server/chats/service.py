@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from codeloop.core.dialogue import Cell, Feedback, Source
+from codeloop.core.dialogue import Cell, Feedback, Message, Source
 from codeloop.core.errors import (
     CodeloopError,
     DataError,
@@ -14,7 +14,7 @@ from codeloop.core.errors import (
     SandboxError,
 )
 from codeloop.loop.opening import own_cells_text, request_text
-from codeloop.loop.prompts import sections
+from codeloop.loop.prompts import render, sections
 from codeloop.server.chats.desk import Desk, Parts
 from codeloop.server.chats.journal import Pace
 from codeloop.server.chats.results import Load
@@ -49,6 +49,18 @@ class Chats:
         """Return what a chat's events tell."""
         events = self.parts.store.events(chat, without=PASSED_OVER)
         return read_story(chat, events, load)
+
+    def prompt(self, chat: Chat, turn: str) -> list[Message]:
+        """Return what the model of a turn was told, as long as all of it fitted its context.
+
+        Raises:
+            RefusalError: the chat has no turn of that name that has ended.
+        """
+        story = self.story(chat.id)
+        if story.dialogue is None or turn not in story.turn_ids:
+            raise no_such("turn")
+        before = story.dialogue.turns[: story.turn_ids.index(turn)]
+        return render(replace(story.dialogue, turns=before))
 
     def describe(self, chat: Chat) -> dict[str, Any]:
         """Return a chat as clients are told of it."""

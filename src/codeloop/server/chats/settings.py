@@ -7,6 +7,7 @@ from codeloop.server.refusals import RefusalError
 
 MODES = frozenset({"auto", "ask", "confirm"})
 _MOST_TURNS = 20  # more is no bound
+_FOLDER_CHARS = 60
 
 
 def settings_of(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -22,6 +23,8 @@ def settings_of(data: Mapping[str, Any]) -> dict[str, Any]:
                 known[name] = value
             case "mode", str() if value in MODES:
                 known[name] = value
+            case "folder", str() if len(value) <= _FOLDER_CHARS and value.isprintable():
+                known[name] = value.strip()  # empty: in none
             case _:
                 text = f"settings.{name}: not a setting, or not a value for it"
                 raise RefusalError(400, text)
