@@ -12,7 +12,7 @@ import pytest
 from integration.dataset.conftest import Opener
 
 from codeloop.cli import main
-from codeloop.cli.dataset.mutate import LEETCODE, MBPP
+from codeloop.cli.dataset.mutate import FILES
 from codeloop.core.dialogue import Cell, Dialogue, Source, Turn
 from codeloop.core.execution import ExecutionResult, Output
 from codeloop.core.problem import Problem, Verdict
@@ -219,7 +219,7 @@ def test_a_problem_that_gives_a_benchmark_away_is_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CODELOOP_HOME", str(tmp_path / "home"))
-    for name, rows in ((LEETCODE, []), (MBPP, ROWS)):
+    for name, rows in ((FILES["leetcode"], []), (FILES["mbpp"], ROWS)):
         (tmp_path / name).parent.mkdir()
         with gzip.open(tmp_path / name, "wt", encoding="utf-8") as file:
             file.writelines(f"{json.dumps(row | REST)}\n" for row in rows)
@@ -243,3 +243,9 @@ def test_a_problem_that_gives_a_benchmark_away_is_left_out(
     assert used == {"Mbpp/701", "Mbpp/702"}
     report = json.loads((tmp_path / "out.jsonl.report.json").read_text(encoding="utf-8"))
     assert report["left_out"] == {"gives away a problem (behaviour)": 1}
+    (tmp_path / FILES["leetcode"]).unlink()
+    assert main([*command, "--of-each", "1", "--leaking", "--limit", "1"]) == 2
+    assert main([*command, "--of-each", "1", "--leaking", "--limit", "1", "--from", "mbpp"]) == 0
+    (example,) = read(Example, out)
+    assert isinstance(example, Example)
+    assert example.problem_id == "Mbpp/701"

@@ -13,7 +13,7 @@ from codeloop.cli.dataset import against
 from codeloop.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from codeloop.dataset.mutation.making import Made
     from codeloop.dataset.mutation.planning import Settings
@@ -21,13 +21,16 @@ if TYPE_CHECKING:
     from codeloop.dataset.records import Example
     from codeloop.judge.many import RigPool
 
-LEETCODE = "leetcodedataset/LeetCodeDataset-v0.2.0-train.jsonl.gz"
-MBPP = "mbpp/mbpp.jsonl.gz"
+FILES = {
+    "leetcode": "leetcodedataset/LeetCodeDataset-v0.2.0-train.jsonl.gz",
+    "mbpp": "mbpp/mbpp.jsonl.gz",
+}
 
 _EPILOG = """\
 The problems are the training parts of LeetCodeDataset and of MBPP (601 to 974), without those that
-give a benchmark away by their words, their code, or what it does when it is run. The same settings
-make the same file. Beside FILE, FILE.report.json counts each kind of fault.
+give a benchmark away by their words, their code, or what it does when it is run. MBPP's are short:
+for a small model, take them alone. The same settings make the same file. Beside FILE,
+FILE.report.json counts each kind of fault.
 
 example:
   codeloop dataset mutate --config configs/mutation.toml --out mutation.jsonl
@@ -51,6 +54,9 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     )
     parser.add_argument("--seed", type=int, help="in place of the settings' own")
     parser.add_argument("--of-each", type=wiring.positive, metavar="N", help="likewise")
+    parser.add_argument(
+        "--from", dest="sets", action="append", choices=[*FILES], help="one set alone"
+    )
     parser.add_argument("--limit", type=wiring.positive, metavar="N", help="of problems")
     against.add_option(parser)
     parser.add_argument(
@@ -66,7 +72,7 @@ def main(args: argparse.Namespace) -> int:
     from codeloop.dataset.records import write
 
     settings = _settings(args)
-    given = list(islice(read_tasks(benchmarking.data_folder(args.data)), args.limit))
+    given = list(islice(read_tasks(benchmarking.data_folder(args.data), args.sets), args.limit))
     made: list[Made] = []
     with open_ground(args) as ground:
         tasks = iter(given) if args.leaking else _clean(given, args, ground.rigs)
@@ -82,17 +88,19 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def read_tasks(data: Path) -> "Iterator[Task | Unfit]":
-    """Yield the tasks of both training parts."""
+def read_tasks(data: Path, sets: "Collection[str] | None" = None) -> "Iterator[Task | Unfit]":
+    """Yield the tasks of the training parts: of these sets, or of both."""
     from codeloop.dataset.mutation.tasks import leetcode_tasks, mbpp_tasks
     from codeloop.dataset.sources.files import read_rows
 
-    for name in (LEETCODE, MBPP):
-        if not (data / name).is_file():
-            msg = f"{data / name}: no such file; `--data` or CODELOOP_DATA names the folder"
+    ways = {"leetcode": leetcode_tasks, "mbpp": mbpp_tasks}
+    wanted = [name for name in FILES if not sets or name in sets]
+    for name in wanted:
+        if not (data / FILES[name]).is_file():
+            msg = f"{data / FILES[name]}: no such file; `--data` or CODELOOP_DATA names the folder"
             raise ConfigError(msg)
-    yield from leetcode_tasks(read_rows(data / LEETCODE))
-    yield from mbpp_tasks(read_rows(data / MBPP))
+    for name in wanted:
+        yield from ways[name](read_rows(data / FILES[name]))
 
 
 def _clean(
