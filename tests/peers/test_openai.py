@@ -310,3 +310,59 @@ print(json.dumps([
         [404, "not_found"],
         [401, "unauthorized"],
     ]
+
+
+def test_a_function_is_called_and_answered(start: StartPage, peer: Any) -> None:
+    script = """
+tool = {"type": "function", "name": "weather", "description": "of a town", "strict": True,
+        "parameters": {"type": "object", "properties": {"town": {"type": "string"}}}}
+with client.responses.stream(model="scripted", input="Bonn?", tools=[tool]) as stream:
+    kinds = [each.type for each in stream]
+    first = stream.get_final_response()
+call = [each for each in first.output if each.type == "function_call"][0]
+said = {"type": "function_call_output", "call_id": call.call_id, "output": "rain"}
+done = client.responses.create(
+    model="scripted", input=[said], tools=[tool], previous_response_id=first.id)
+print(json.dumps({"arguments": json.loads(call.arguments), "done": done.output_text,
+    "streamed": "response.function_call_arguments.done" in kinds}))
+"""
+    call = '```call\n{"name": "weather", "arguments": {"town": "Bonn"}}\n```'
+    assert told(peer, start(replies=[call, "It rains."]), script) == {
+        "arguments": {"town": "Bonn"},
+        "done": "It rains.",
+        "streamed": True,
+    }
+
+
+def test_a_conversation_goes_on_and_is_read(start: StartPage, peer: Any) -> None:
+    script = """
+made = client.conversations.create(metadata={"topic": "sums"})
+tools = [{"type": "code_interpreter", "container": {"type": "auto"}}]
+for text in ("Set", "Show"):
+    last = client.responses.create(model="scripted", input=text, tools=tools,
+        conversation=made.id, include=["code_interpreter_call.outputs"])
+call = [each for each in last.output if each.type == "code_interpreter_call"][0]
+items = list(client.conversations.items.list(made.id, order="asc", limit=2))
+removed = client.conversations.delete(made.id)
+print(json.dumps({"logs": call.outputs[0].logs, "of": last.conversation.id == made.id,
+    "items": [each.type for each in items], "removed": removed.deleted}))
+"""
+    replies = ["```python\nx = 42\n```", "```python\nprint(x)\n```"]
+    assert told(peer, start(replies=replies), script) == {
+        "logs": "42\n",
+        "of": True,
+        "items": ["message", "code_interpreter_call"] * 2,
+        "removed": True,
+    }
+
+
+def test_a_stream_is_taken_up_again(start: StartPage, peer: Any) -> None:
+    script = """
+stream = client.responses.create(model="scripted", input="Go", background=True, stream=True)
+whole = list(stream)
+name = whole[0].response.id
+rest = list(client.responses.retrieve(name, stream=True, starting_after=2))
+print(json.dumps([[each.sequence_number for each in part] for part in (whole, rest)]))
+"""
+    whole, rest = told(peer, start(replies=["One two three."]), script)
+    assert rest == whole[3:]

@@ -13,6 +13,7 @@ from codeloop.loop.opening import request_text
 from codeloop.loop.prompts import text as prompt_text
 from codeloop.publishing.notebooks.markdown import result_markdown
 from codeloop.publishing.notebooks.parts import fenced
+from codeloop.server.openai.functions import call_text
 from codeloop.server.refusals import RefusalError
 
 _OUTPUT = re.compile(r"output (\w+) of (\d{1,4})")
@@ -37,6 +38,7 @@ class History:
         if role in _SYSTEM and not self.turns:
             self.opening.append(Message(Role.SYSTEM, text))
         elif role == "assistant":
+            self._show_runs()
             self.turns += read_back(text)
         elif role != "user" and role not in _SYSTEM:
             raise RefusalError(400, f"role {role!r} is not one of system, user, assistant")
@@ -51,6 +53,21 @@ class History:
         last = self.turns.pop() if self.turns and not self.turns[-1].feedback else Turn("")
         reply = f"{last.reply}\n\n{fenced(cell.code, 'python')}".strip("\n")
         self.turns.append(replace(last, reply=reply, cells=(*last.cells, cell)))
+
+    def take_call(self, name: str, arguments: str) -> None:
+        """Go on by a function's call, which the last reply holds.
+
+        Raises:
+            RefusalError: its arguments are no JSON.
+        """
+        last = self.turns.pop() if self.turns and not self.turns[-1].feedback else Turn("")
+        reply = f"{last.reply}\n\n{call_text(name, arguments)}".strip("\n")
+        self.turns.append(replace(last, reply=reply))
+
+    def _show_runs(self) -> None:
+        """Let the model see what the code of its last reply gave, before what it said next."""
+        if self.turns and self.turns[-1].ran and not self.turns[-1].feedback:
+            self.turns.append(self.turns.pop().with_feedback(Feedback(Source.EXECUTION)))
 
     def tell_files(self, paths: Sequence[Path]) -> None:
         """Add to the last request what is to be known of files that came with it.

@@ -3,27 +3,29 @@
 import tempfile
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from codeloop.core import records
-from codeloop.core.dialogue import Dialogue, Feedback, Message, Role, Source
+from codeloop.core.dialogue import Dialogue
 from codeloop.core.errors import CodeloopError
 from codeloop.core.events import DialogueDone, TurnDone
-from codeloop.core.execution import ExecutionResult, Output, Status
 from codeloop.core.protocols import Sampling, Session
 from codeloop.loop.critics import ExecutionCritic
-from codeloop.loop.prompts import text as prompt_text
 from codeloop.loop.refine import refine
 from codeloop.server.chats.rooms import LazySession
 from codeloop.server.chats.service import Chats
 from codeloop.server.models import StoppableModel
+from codeloop.server.openai.asking import begin, interpreter_of, read_input, tools_of
 from codeloop.server.openai.completions import sampling_of, sum_usage
 from codeloop.server.openai.containers import Containers, file_id, shown_path
-from codeloop.server.openai.history import History, content_text
+from codeloop.server.openai.conversations import Conversations
+from codeloop.server.openai.functions import Functions, functions_of
+from codeloop.server.openai.history import History
 from codeloop.server.openai.running import Running, Said
 from codeloop.server.openai.shelf import FILE, RESPONSE, Shelf, copied, name_of
 from codeloop.server.openai.telling import Telling
@@ -31,8 +33,9 @@ from codeloop.server.refusals import RefusalError
 from codeloop.server.store.store import Chat
 
 OUTPUTS = "code_interpreter_call.outputs"
-_TOOL = "code_interpreter"
 _MOST_CALLS = 20
+_KEPT = 64  # responses whose events can still be read after their end
+_CUT = frozenset({"cancelled", "queued", "in_progress"})  # by a person, or the server's death
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +48,23 @@ class Order:
     sampling: Sampling
     container: Chat | None
     turns: int | None
+    functions: Functions
+    conversation: Chat | None
 
 
 class Responses:
     """Answers, keeps and finds responses; may be used from many threads."""
 
-    def __init__(self, chats: Chats, shelf: Shelf, containers: Containers) -> None:
+    def __init__(
+        self, chats: Chats, shelf: Shelf, containers: Containers, conversations: Conversations
+    ) -> None:
         self._parts = chats.parts
         self._shelf = shelf
+        self._conversations = conversations
         self._containers = containers
         self._lock = threading.Lock()
         self._running: dict[str, Running] = {}
+        self._ended: OrderedDict[str, Running] = OrderedDict()  # the last, for who reads them late
 
     def start(self, user: int, body: Mapping[str, Any]) -> tuple[Running, Said]:
         """Begin to answer; return what it will say, and the response as it is so far.
@@ -85,6 +94,24 @@ class Responses:
             RefusalError: there is none of that name.
         """
         return copied(self._shelf.find(user, RESPONSE, name).settings["response"])  # type: ignore[no-any-return]
+
+    def again(self, user: int, name: str) -> Running:
+        """Return what a response says, or said, for who reads it again.
+
+        Of one that ended long ago only the last event is left, which holds all of it.
+
+        Raises:
+            RefusalError: there is none of that name.
+        """
+        found = self._shelf.find(user, RESPONSE, name)
+        with self._lock:
+            running = self._running.get(found.id) or self._ended.get(found.id)
+        if running is None:
+            told = copied(found.settings["response"])
+            kind = "response.failed" if told["status"] in _CUT else f"response.{told['status']}"
+            last = found.settings.get("events", 1) - 1
+            running = Running.over([{"type": kind, "sequence_number": last, "response": told}])
+        return running
 
     def input_items(self, user: int, name: str) -> list[Said]:
         """Return what a response was asked.
@@ -121,15 +148,22 @@ class Responses:
         self._parts.store.delete_chat(self._shelf.find(user, RESPONSE, name))
 
     def _order(self, user: int, model: str, body: Mapping[str, Any]) -> Order:
-        tool = _tool_of(body)
+        tools = tools_of(body)
+        tool, functions = interpreter_of(tools, body), functions_of(tools, body.get("tool_choice"))
+        conversation = self._conversations.named(user, body)
         before = self._before(user, body)
-        history, items = _history(body.get("input"))
+        known = conversation.settings["items"] if conversation is not None else []
+        history, items = read_input(body.get("input"), known, before=before)
         container = None
         if tool is not None:
             files = self._files(user, tool)
-            container = self._container(user, tool, before)
+            container = self._container(user, tool, before or conversation)
             self._bring(container, files, history)
-        dialogue = _dialogue(history, before, body, runs_code=container is not None)
+        dialogue = begin(
+            *(history, before, body.get("instructions")),
+            functions=functions,
+            runs_code=container is not None,
+        )
         sampling = sampling_of(body, self._parts.order.sampling)
         calls = body.get("max_tool_calls")
         if calls is not None and (not isinstance(calls, int) or not 1 <= calls <= _MOST_CALLS):
@@ -139,10 +173,14 @@ class Responses:
         facts["container"] = name_of(container) if container is not None else ""
         response = self._shelf.add(user, RESPONSE, "", facts)
         told["id"] = name_of(response)
+        if conversation is not None:
+            told["conversation"] = {"id": name_of(conversation)}
         for at, item in enumerate(items):
             item.setdefault("id", f"msg_{response.id}{at:04d}")
         self._shelf.change(response, facts)
-        return Order(response, told, dialogue, sampling, container, calls)
+        return Order(
+            *(response, told, dialogue, sampling, container, calls, functions, conversation)
+        )
 
     def _before(self, user: int, body: Mapping[str, Any]) -> Chat | None:
         name = body.get("previous_response_id")
@@ -194,6 +232,7 @@ class Responses:
     def _answer(self, running: Running, order: Order, model: str) -> None:
         """Let the loop answer, and keep what came of it."""
         telling, dialogue = Telling(order.told, running.say), order.dialogue
+        telling.offer(order.functions)
         status, error = "completed", None
         telling.begin()
         try:
@@ -212,7 +251,7 @@ class Responses:
         usage = sum_usage(turn.usage for turn in telling.turns)
         seconds = order.told["completed_at"] - order.told["created_at"]
         self._parts.store.count(order.response.user, order.told["id"], model, usage, seconds)
-        self._keep(order, dialogue)
+        self._keep(order, dialogue, running)
 
     def _refine(
         self, running: Running, order: Order, model_name: str, telling: Telling
@@ -255,15 +294,24 @@ class Responses:
             if before.get(each.path) != each
         ]
 
-    def _keep(self, order: Order, dialogue: Dialogue) -> None:
+    def _keep(self, order: Order, dialogue: Dialogue, running: Running) -> None:
         with self._lock:
             self._running.pop(order.response.id, None)
+            self._ended[order.response.id] = running
+            while len(self._ended) > _KEPT:
+                self._ended.popitem(last=False)
+        if order.conversation is not None and order.told["status"] in {"completed", "incomplete"}:
+            items = [*order.response.settings["input"], *order.told["output"]]
+            name = name_of(order.container) if order.container is not None else ""
+            with suppress(RefusalError):  # it was removed meanwhile, or is full
+                self._conversations.extend(order.conversation, items, container=name)
         if order.told["store"] is False and not order.told["background"]:
             self._parts.store.delete_chat(order.response)
             return
         facts = {**order.response.settings, "response": order.told}
         facts["container"] = name_of(order.container) if order.container is not None else ""
         facts["dialogue"] = records.encode(dialogue) if len(dialogue.turns) else ""
+        facts["events"] = len(running.said)
         self._shelf.change(order.response, facts)
 
 
@@ -277,76 +325,6 @@ def shown(response: Said, include: Sequence[str]) -> Said:
         if item.get("type") == "code_interpreter_call":
             item["outputs"] = None
     return hidden  # type: ignore[no-any-return]
-
-
-def _tool_of(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the tool that is wanted: the code interpreter, or none."""
-    tools = body.get("tools")
-    tools = [] if tools is None else tools
-    if not isinstance(tools, list) or not all(isinstance(each, dict) for each in tools):
-        raise RefusalError(400, "tools: a list of objects is wanted")
-    others = [str(each.get("type")) for each in tools if each.get("type") != _TOOL]
-    if others:
-        raise RefusalError(400, f"tools: {others[0]} is not supported; there is {_TOOL}")
-    return tools[0] if tools and body.get("tool_choice") != "none" else None
-
-
-def _history(given: Any) -> tuple[History, list[Said]]:
-    """Return what the input says, and its items as they are kept."""
-    history = History()
-    if isinstance(given, str):
-        given = [{"type": "message", "role": "user", "content": given}]
-    if not isinstance(given, list) or not all(isinstance(each, dict) for each in given):
-        raise RefusalError(400, "input: a text, or a list of items, is wanted")
-    items = []
-    for item in given:
-        match item.get("type", "message"):
-            case "message":
-                said = content_text(item.get("content"))
-                role = str(item.get("role"))
-                history.take(role, said)
-                kind = "output_text" if role == "assistant" else "input_text"
-                content = [{"type": kind, "text": said}]
-                items.append({"type": "message", "role": role, "content": content})
-            case "code_interpreter_call":
-                history.take_run(str(item.get("code") or ""), _given_result(item))
-                items.append(copied(item))
-            case "reasoning":
-                continue
-            case other:
-                raise RefusalError(400, f"input: items of type {other} are not supported")
-    return history, items
-
-
-def _given_result(item: Mapping[str, Any]) -> ExecutionResult | None:
-    outputs = item.get("outputs")
-    if not isinstance(outputs, list):
-        return None
-    logs = "".join(str(each.get("logs", "")) for each in outputs if isinstance(each, dict))
-    return ExecutionResult(Status.OK, Output(logs, len(logs.encode(errors="replace"))))
-
-
-def _dialogue(
-    history: History, before: Chat | None, body: Mapping[str, Any], *, runs_code: bool
-) -> Dialogue:
-    """Return the dialogue that the loop is to extend."""
-    instructions = body.get("instructions")
-    if instructions is not None:
-        history.opening.insert(0, Message(Role.SYSTEM, content_text(instructions)))
-    if before is None:
-        return history.dialogue(runs_code=runs_code)
-    system = [each.content for each in history.opening if each.role is Role.SYSTEM]
-    asked = [each.content for each in history.opening if each.role is Role.USER]
-    if history.turns or not asked:
-        raise RefusalError(400, "input: after previous_response_id only the user speaks")
-    dialogue = records.decode(before.settings["dialogue"])
-    if runs_code:
-        system.insert(0, prompt_text("system"))
-    first = tuple(each for each in dialogue.opening if each.role is not Role.SYSTEM)
-    if system:  # of this request alone: that of the one before does not go on
-        first = (Message(Role.SYSTEM, "\n\n".join(system)), *first)
-    said = [Feedback(Source.PERSON, text) for text in asked]
-    return Dialogue(first, dialogue.turns).with_feedback(*said)
 
 
 def _new_response(body: Mapping[str, Any], model: str) -> Said:

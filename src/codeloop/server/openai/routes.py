@@ -12,6 +12,7 @@ from codeloop.server.chats.service import Chats
 from codeloop.server.endpoints import Asked, asked_of, endpoint, guarded
 from codeloop.server.openai.completions import LOOP, Completions, new_completion
 from codeloop.server.openai.containers import Containers
+from codeloop.server.openai.conversations import Conversations, conversation_routes
 from codeloop.server.openai.responses import Responses, shown
 from codeloop.server.openai.running import Running, Said, as_data, as_stream
 from codeloop.server.openai.shelf import Shelf, listed
@@ -19,21 +20,24 @@ from codeloop.server.openai.storage import storage_routes
 from codeloop.server.refusals import RefusalError
 
 _STREAM = "text/event-stream"
+_YES = frozenset({"1", "true", "yes"})
 _UNBUFFERED = {"X-Accel-Buffering": "no"}
 
 
 def openai_routes(chats: Chats, shelf: Shelf, containers: Containers) -> list[BaseRoute]:
     """Return the routes of OpenAI's forms."""
-    responses = _Responses(Responses(chats, shelf, containers))
+    conversations = Conversations(shelf)
+    responses = _Responses(Responses(chats, shelf, containers, conversations))
     one = "/v1/responses/{response}"
     return [
         *_model_routes(chats),
         Route("/v1/chat/completions", _completing(Completions(chats.parts)), methods=["POST"]),
         Route("/v1/responses", responses.create, methods=["POST"]),
-        Route(one, endpoint(responses.show)),
+        Route(one, responses.show),
         Route(one, endpoint(responses.delete), methods=["DELETE"]),
         Route(f"{one}/cancel", endpoint(responses.cancel), methods=["POST"]),
         Route(f"{one}/input_items", endpoint(responses.input_items)),
+        *conversation_routes(conversations),
         *storage_routes(chats, shelf, containers),
     ]
 
@@ -104,9 +108,19 @@ class _Responses:
             raise RefusalError(503, "stopped before it began")
         return JSONResponse(shown(said[-1]["response"], include))
 
-    def show(self, asked: Asked) -> Any:
-        response = self._responses.find(asked.user.id, asked.path["response"])
-        return shown(response, _included(asked))
+    async def show(self, request: Request) -> Response:
+        """Answer with a response as it is; with `stream`, with what it says after an event."""
+        asked = await asked_of(request)
+        user, name, include = asked.user.id, asked.path["response"], _included(asked)
+        if asked.query.get("stream", "").lower() not in _YES:
+            find = self._responses.find
+            found = await run_in_threadpool(guarded, lambda _: find(user, name), asked)
+            return JSONResponse(shown(found, include))
+        after = asked.number("starting_after", -1, least=0, most=10**9) if _resumes(asked) else -1
+        again = self._responses.again
+        running = await run_in_threadpool(guarded, lambda _: again(user, name), asked)
+        stream = _shown_stream(running, include, stops=False, after=after)
+        return StreamingResponse(stream, media_type=_STREAM, headers=_UNBUFFERED)
 
     def delete(self, asked: Asked) -> Any:
         name = asked.path["response"]
@@ -121,13 +135,20 @@ class _Responses:
         return listed(items, more=False)
 
 
-async def _shown_stream(running: Running, include: list[str], *, stops: bool) -> AsyncIterator[str]:
+async def _shown_stream(
+    running: Running, include: list[str], *, stops: bool, after: int = -1
+) -> AsyncIterator[str]:
     try:
         async for said in running.follow():
-            yield f"event: {said['type']}\ndata: {as_data(shown(said, include))}\n\n"
+            if said["sequence_number"] > after:
+                yield f"event: {said['type']}\ndata: {as_data(shown(said, include))}\n\n"
     finally:
         if stops and not running.ended:
             running.stop()
+
+
+def _resumes(asked: Asked) -> bool:
+    return "starting_after" in asked.query
 
 
 def _include(value: Any) -> list[str]:

@@ -31,6 +31,18 @@ class Running:
         self._ticket: Ticket | None = None
         self._line: Line | None = None
 
+    @classmethod
+    def over(cls, said: list[Said]) -> "Running":
+        """Return one that has ended, and has said this."""
+        running = cls()
+        running._said, running.ended = said, True
+        return running
+
+    @property
+    def said(self) -> list[Said]:
+        """What it has said so far."""
+        return list(self._said)
+
     def start(self, line: Line, user: int, work: Callable[["Running"], None]) -> None:
         """Have it done when it is its turn.
 

@@ -7,8 +7,8 @@ from typing import Any
 from codeloop.server.refusals import RefusalError
 from codeloop.server.store.store import Chat, Store
 
-CONTAINER, FILE, RESPONSE = "container", "file", "response"
-_PREFIXES = {CONTAINER: "cntr_", FILE: "file-", RESPONSE: "resp_"}
+CONTAINER, FILE, RESPONSE, CONVERSATION = "container", "file", "response", "conversation"
+_PREFIXES = {CONTAINER: "cntr_", FILE: "file-", RESPONSE: "resp_", CONVERSATION: "conv_"}
 
 
 class Shelf:

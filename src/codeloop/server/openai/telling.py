@@ -17,11 +17,13 @@ from codeloop.core.events import (
 from codeloop.core.execution import ExecutionResult, Status
 from codeloop.publishing.notebooks.parts import fenced, how_it_ended
 from codeloop.server.openai.completions import sum_usage
+from codeloop.server.openai.functions import CALL, NONE, Functions
 from codeloop.server.openai.prose import Prose
 
 Said = dict[str, Any]
 
 _CALL = "response.code_interpreter_call"
+_FUNCTION = "response.function_call_arguments"
 _RAN = frozenset({Status.OK, Status.ERROR, Status.COMPILE_ERROR})
 _PICTURES = ("image/png", "image/jpeg")
 
@@ -40,6 +42,8 @@ class Telling:
     _message: Said | None = None
     _call: Said | None = None
     _turn_over: bool = False
+    _functions: Functions = NONE
+    _called: list[tuple[str, str, str]] = field(default_factory=list)  # name, arguments, block
     _cut: Finish = Finish.STOP
     turns: list[Turn] = field(default_factory=list)
 
@@ -57,12 +61,23 @@ class Telling:
     ) -> None:
         """Tell of code of these languages as calls in a container, which may leave files there."""
         self.container, self.languages, self.new_files = container, languages, new_files
-        self._prose = Prose(languages)
+        self._prose = Prose(self._held)
+
+    def offer(self, functions: Functions) -> None:
+        """Tell of calls of these functions as items of their own."""
+        self._functions = functions
+        self._prose = Prose(self._held)
+
+    @property
+    def _held(self) -> frozenset[str]:
+        """The languages whose blocks are held back: they become items."""
+        return self.languages | {CALL} if self._functions.told else self.languages
 
     def take(self, event: Event) -> None:
         """Tell of what the loop reports."""
         match event:
             case TextDelta(text):
+                self._let_go()
                 self._add_text(self._prose.feed(text))
             case CodeStarted(_, _, code):
                 self._add_text(self._prose.end())
@@ -75,6 +90,7 @@ class Telling:
             case DialogueDone(_, reason):
                 self.response["codeloop"] = {"reason": reason.value, "turns": len(self.turns)}
                 self._cite()
+                self._tell_calls()
             case _:
                 pass
 
@@ -95,12 +111,34 @@ class Telling:
 
     def _end_turn(self, turn: Turn) -> None:
         self._add_text(self._prose.end())
-        for cell in turn.cells:  # held back, and not run after all
-            if cell.result is None and cell.language in self.languages:
+        for cell in turn.cells:
+            called = self._functions.called(cell.code) if cell.language == CALL else None
+            if called is not None:
+                self._called.append((*called, cell.code))
+            elif cell.result is None and cell.language in self._held:  # and not run after all
                 self._add_text(f"\n\n{fenced(cell.code, cell.language)}\n")
         self.turns.append(turn)
         self._cut = turn.finish
         self._turn_over = True
+
+    def _let_go(self) -> None:
+        """Show calls as text after which the loop went on: nobody has answered them."""
+        called, self._called = self._called, []
+        for _, _, block in called:
+            self._add_text(f"\n\n{fenced(block, CALL)}\n")
+
+    def _tell_calls(self) -> None:
+        called, self._called = self._called, []
+        if called:
+            self._close_message()
+        for name, arguments, _ in called:
+            call_id = f"call_{secrets.token_hex(12)}"
+            call = _item("fc", "function_call", call_id=call_id, name=name, arguments="")
+            self._add_item(call)
+            self._say_item(f"{_FUNCTION}.delta", call, delta=arguments)
+            call["arguments"] = arguments
+            self._say_item(f"{_FUNCTION}.done", call, name=name, arguments=arguments)
+            self._finish(call, "completed")
 
     def _add_text(self, text: str) -> None:
         if not text or (self._message is None and not text.strip()):
