@@ -168,7 +168,8 @@ _ROWS: Mapping[str, _Row] = {
             "format": {
                 "type": "string",
                 "enum": ["ipynb", "py", "md", "html", "zip", "jsonl", "code-feedback"],
-            }
+            },
+            "redact": {"type": "string", "enum": ["1"]},
         },
     ),
     "POST /api/import": ("Files as chats.", 201, _list("chats"), _BYTES, {"name": _TEXT}),

@@ -136,6 +136,8 @@ def test_a_plot_is_shown(open_page: OpenPage) -> None:
     expect(picture).to_be_visible()
     width = picture.evaluate("async (image) => (await image.decode(), image.naturalWidth)")
     assert width > 100
+    page.get_by_role("button", name="Show the data of the plot").click()
+    expect(page.locator(".picture td")).to_have_text(["0", "1", "1", "3", "2", "2"])
 
 
 def test_code_is_edited_and_run_again_and_variables_are_listed(open_page: OpenPage) -> None:

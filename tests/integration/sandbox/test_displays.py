@@ -118,6 +118,26 @@ def test_a_small_figure_is_drawn_as_svg_too(science: SandboxSession) -> None:
     assert list(large) == ["text/plain", "image/png"]
 
 
+def test_a_figure_tells_the_data_behind_it(science: SandboxSession) -> None:
+    code = """
+import datetime, matplotlib.pyplot as plt
+_, (one, two, three) = plt.subplots(3)
+one.plot([1, 2, float("nan")], [0.5, 1, 2], label="rise")
+one.set(title="A", xlabel="t", ylabel="m")
+two.bar(["a", "b"], [3, 4]); two.barh([7], [9])
+three.scatter([1, 2], [3, 4]); _ = three.plot([datetime.date(2024, 1, 2)], [5])"""
+    (figure,) = shown(run(science, code))
+    one, two, three = json.loads(figure["application/vnd.codeloop.chart+json"])["charts"]
+    assert (one["title"], one["x"], one["y"]) == ("A", "t", "m")
+    assert one["series"] == [
+        {"kind": "line", "label": "rise", "points": [[1, 0.5], [2, 1], [None, 2]]}
+    ]
+    assert [each["points"] for each in two["series"]] == [[["a", 3], ["b", 4]], [[7, 9]]]
+    assert [each["kind"] for each in three["series"]] == ["line", "scatter"]
+    assert three["series"][0]["points"] == [["2024-01-02", 5]]
+    assert three["series"][1]["points"] == [[1, 3], [2, 4]]
+
+
 def test_a_first_plot_finds_the_fonts_where_they_were_looked_up_once(
     science: SandboxSession, tmp_path: Path
 ) -> None:

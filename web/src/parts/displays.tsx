@@ -24,19 +24,45 @@ export function best(parts: readonly [string, Form][]): [string, Form] | null {
   return known.find(([mime]) => mime === "image/png" || mime === "image/jpeg") ?? first;
 }
 
+export const CHART = "application/vnd.codeloop.chart+json";
+
+interface Charts {
+  charts: { title: string; x: string; y: string; series: { kind: string; label: string; points: [unknown, unknown][] }[] }[];
+}
+
+/** Return the points of a figure's charts as a table: a row for each, with what it belongs to where there is more than one. */
+export function tableOf(text: string): string {
+  const { charts } = JSON.parse(text) as Charts;
+  const { x, y } = charts[0] ?? { x: "", y: "" };
+  const across = x || "x";
+  const names = { chart: "chart", series: "series", x: across, y: y && y !== across ? y : "y" };
+  const data = charts.flatMap(({ title, series }, at) =>
+    series.flatMap(({ label, kind, points }, number) =>
+      points.map(([x, y]) => ({ [names.chart]: title || at + 1, [names.series]: label || `${kind} ${number + 1}`, [names.x]: x, [names.y]: y })),
+    ),
+  );
+  const many = charts.length > 1;
+  const told = [...(many ? [names.chart] : []), ...(many || (charts[0]?.series.length ?? 0) > 1 ? [names.series] : []), names.x, names.y];
+  const numeric = (name: string): boolean => data.every((row) => typeof row[name] === "number" || row[name] === null);
+  return JSON.stringify({ schema: { fields: told.map((name) => ({ name, type: numeric(name) ? "number" : "string" })) }, data });
+}
+
 // what plotting calls return, which nobody wants to read beside the plot
 const PARTS_OF_PLOT = /^(\[|\()?(<matplotlib|<Axes|<Figure|Text\()/;
 
 export function Displays({ result, chat }: { result: Result; chat: string }): VNode {
-  const forms = result.displays.map((display) => best(display.parts)).filter((form) => form !== null);
+  const forms = result.displays.flatMap((display) => {
+    const form = best(display.parts);
+    return form ? [[...form, display.parts.find(([mime]) => mime === CHART)?.[1] ?? null] as const] : [];
+  });
   const drawn = forms.some(([mime]) => mime.startsWith("image/"));
   let plots = 0;
   return (
     <>
-      {forms.map(([mime, form], at) => {
+      {forms.map(([mime, form, chart], at) => {
         if (drawn && mime === "text/plain" && PARTS_OF_PLOT.test(String(form))) return null;
         const number = mime.startsWith("image/") ? ++plots : 0;
-        return <Display key={at} mime={mime} form={form} chat={chat} number={number} />;
+        return <Display key={at} {...{ mime, form, chart, chat, number }} />;
       })}
     </>
   );
@@ -47,15 +73,17 @@ interface DisplayProps {
   form: Form;
   chat: string;
   number: number; // of a plot, from 1
+  chart: Form | null; // the data of a plot
 }
 
-function Display({ mime, form, chat, number }: DisplayProps): VNode {
-  if (mime.startsWith("image/")) return <Picture {...{ mime, form, chat, number }} />;
-  if (mime === "text/html") return <Frame {...{ mime, form, chat, number }} />;
-  return <Loaded {...{ mime, form, chat, number }} />;
+function Display(props: DisplayProps): VNode {
+  if (props.mime.startsWith("image/")) return <Picture {...props} />;
+  if (props.mime === "text/html") return <Frame {...props} />;
+  return <Loaded {...props} />;
 }
 
-function Picture({ mime, form, chat, number }: DisplayProps): VNode {
+function Picture({ mime, form, chat, number, chart }: DisplayProps): VNode {
+  const [asData, setAsData] = useState(false);
   const data = typeof form === "string" ? form : null;
   const inline = mime === "image/svg+xml" ? `data:${mime};utf8,${encodeURIComponent(data ?? "")}` : `data:${mime};base64,${data}`;
   const source = typeof form === "string" ? inline : blobPath(chat, form.blob);
@@ -63,11 +91,15 @@ function Picture({ mime, form, chat, number }: DisplayProps): VNode {
   return (
     <figure class="picture">
       <img src={source} alt={`Plot ${number}`} />
+      {chart !== null && (
+        <IconButton icon="table" label={asData ? "Hide the data of the plot" : "Show the data of the plot"} class="as-data" pressed={asData} onClick={() => setAsData(!asData)} />
+      )}
       <a class="icon-button" href={source} download={`plot-${number}.${ending}`} title="Save the picture" aria-label="Save the picture">
         <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
           <path d="M12 4v11M7 11l5 5 5-5M5 20h14" />
         </svg>
       </a>
+      {asData && chart !== null && <Loaded mime={CHART} form={chart} chat={chat} />}
     </figure>
   );
 }
@@ -83,7 +115,7 @@ function Frame({ form, chat }: DisplayProps): VNode {
   );
 }
 
-function Loaded({ mime, form, chat }: DisplayProps): VNode {
+function Loaded({ mime, form, chat }: { mime: string; form: Form; chat: string }): VNode {
   const [text, setText] = useState(typeof form === "string" ? form : null);
   useEffect(() => {
     if (typeof form === "string") return setText(form);
@@ -99,6 +131,7 @@ function Loaded({ mime, form, chat }: DisplayProps): VNode {
   }, [form, chat]);
   if (text === null) return <p class="muted">Loading {typeof form === "string" ? "" : bytes(form.bytes)} …</p>;
   if (mime === "application/vnd.dataresource+json") return <Table text={text} />;
+  if (mime === CHART) return <Table text={tableOf(text)} />;
   if (mime === "text/markdown") return <div class="prose" dangerouslySetInnerHTML={{ __html: rendered(text) }} />;
   return <pre class="output value">{text}</pre>;
 }

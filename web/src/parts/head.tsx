@@ -80,6 +80,7 @@ function Chip({ view }: { view: View }): VNode {
 
 function ExportMenu({ chat }: { chat: string }): VNode {
   const [open, setOpen] = useState(false);
+  const [redact, setRedact] = useState(false);
   const box = useRef<HTMLDivElement>(null);
   useEffect(() => {
     if (!open) return;
@@ -103,12 +104,18 @@ function ExportMenu({ chat }: { chat: string }): VNode {
         <ul class="menu-list" aria-label="Export">
           {EXPORTS.map(([format, name, about]) => (
             <li key={format}>
-              <a href={chatPath(chat, `/export?format=${format}`)} download onClick={() => setOpen(false)}>
+              <a href={chatPath(chat, `/export?format=${format}${redact ? "&redact=1" : ""}`)} download onClick={() => setOpen(false)}>
                 <strong>{name}</strong>
                 <span class="muted small">{about}</span>
               </a>
             </li>
           ))}
+          <li>
+            <label class="check" title="Keys of services, private keys, passwords and mail addresses; of files, only texts are taken">
+              <input type="checkbox" checked={redact} onChange={(event) => setRedact(event.currentTarget.checked)} />
+              Without what looks like a secret
+            </label>
+          </li>
         </ul>
       )}
     </div>

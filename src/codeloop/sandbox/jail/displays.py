@@ -4,7 +4,7 @@ import contextlib
 import re
 import sys
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from io import BytesIO
 from typing import Any
 
@@ -30,6 +30,9 @@ _RICH_BYTES = 4 * 1024 * 1024  # of all that a cell shows beside plain text, as 
 _MOST = 64  # displays of one cell
 _MIME = re.compile(r"[a-z]+/[a-z0-9.+-]+")
 _TABLE = "application/vnd.dataresource+json"  # Frictionless Data's tabular resource, inline
+_CHART = "application/vnd.codeloop.chart+json"
+_SERIES = 50  # of one chart
+_Series = dict[str, object]
 _ROWS = 100
 _COLUMNS = 50
 _CELL_CHARS = 200
@@ -96,6 +99,8 @@ def _of_figure(figure: Any) -> Parts:
     figure.savefig(image, format="png", bbox_inches="tight")
     _add(parts, "image/png", image.getvalue())
     if sum(map(_points, figure.findobj())) <= _DRAWN_POINTS:
+        with contextlib.suppress(Exception):  # a chart of a kind that is not understood
+            _add(parts, _CHART, _of_charts(figure))
         drawing = BytesIO()
         figure.savefig(drawing, format="svg", bbox_inches="tight", metadata={"Date": None})
         text = drawing.getvalue().decode()
@@ -187,3 +192,91 @@ def _shortened(text: str) -> str:
     half = _TEXT_CHARS // 2
     left_out = len(text) - 2 * half
     return f"{text[:half]}\n... {left_out} characters left out ...\n{text[-half:]}"
+
+
+def _of_charts(figure: Any) -> str | None:
+    """Return the charts of a figure as JSON text; None if it has none that are understood.
+
+    Each has a `title`, the labels `x` and `y`, and `series` of a `kind` (line, bar or scatter), a
+    `label` and `points`, which are pairs.
+    """
+    charts = []
+    for axes in figure.get_axes():
+        series = [
+            each for each in (*_lines(axes), *_bars(axes), *_scatters(axes)) if each["points"]
+        ]
+        if series:
+            charts.append(
+                {
+                    "title": axes.get_title()[:_CELL_CHARS],
+                    "x": axes.get_xlabel()[:_CELL_CHARS],
+                    "y": axes.get_ylabel()[:_CELL_CHARS],
+                    "series": series[:_SERIES],
+                }
+            )
+    return wire.encode({"charts": charts}).decode() if charts else None
+
+
+def _lines(axes: Any) -> Iterator[_Series]:
+    for line in axes.get_lines():
+        yield _series("line", line.get_label(), line.get_xdata(), line.get_ydata())
+
+
+def _bars(axes: Any) -> Iterator[_Series]:
+    for bars in axes.containers:
+        if not hasattr(bars, "patches"):  # error bars, stems
+            continue
+        lies = getattr(bars, "orientation", "vertical") == "horizontal"
+        names = _ticks(axes.yaxis if lies else axes.xaxis)
+        places, sizes = [], []
+        for bar in bars.patches:
+            start, length = (
+                (bar.get_y(), bar.get_height()) if lies else (bar.get_x(), bar.get_width())
+            )
+            middle = float(start + length / 2)
+            places.append(names.get(round(middle, 6), middle))
+            sizes.append(bar.get_width() if lies else bar.get_height())
+        yield _series("bar", bars.get_label(), places, sizes)
+
+
+def _scatters(axes: Any) -> Iterator[_Series]:
+    for points in axes.collections:
+        if type(points).__name__ == "PathCollection":
+            pairs = list(points.get_offsets())
+            yield _series(
+                "scatter", points.get_label(), *([pair[at] for pair in pairs] for at in (0, 1))
+            )
+
+
+def _ticks(axis: Any) -> dict[float, str]:
+    """Return the names that stand at places of an axis of categories."""
+    units = getattr(axis, "units", None)
+    known = getattr(units, "_mapping", None)
+    if known:
+        return {float(place): str(name)[:_CELL_CHARS] for name, place in known.items()}
+    if type(axis.get_major_formatter()).__name__ != "FixedFormatter":
+        return {}
+    labels = [label.get_text()[:_CELL_CHARS] for label in axis.get_ticklabels()]
+    named = zip(axis.get_ticklocs(), labels, strict=False)
+    return {round(float(place), 6): text for place, text in named if text}
+
+
+def _series(kind: str, label: object, xs: Iterable[Any], ys: Iterable[Any]) -> _Series:
+    text = str(label)[:_CELL_CHARS]
+    points = [[_coordinate(x), _coordinate(y)] for x, y in zip(xs, ys, strict=False)]
+    return {"kind": kind, "label": "" if text.startswith("_") else text, "points": points}
+
+
+def _coordinate(value: Any) -> object:
+    """Return a value as JSON has it; None for what is no number, as in a gap of a line."""
+    if hasattr(value, "isoformat"):
+        return str(value.isoformat())
+    if type(value).__module__ == "numpy" and type(value).__name__ == "datetime64":
+        return str(value)
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return str(value)[:_CELL_CHARS]
+    if number != number or number in {float("inf"), float("-inf")}:  # noqa: PLR0124  not a number
+        return None
+    return int(number) if number.is_integer() and abs(number) < 2**53 else number

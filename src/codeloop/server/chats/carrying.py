@@ -1,5 +1,7 @@
 """Chats carried out of a server, as notebooks and other files, and into it."""
 
+import json
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
@@ -8,10 +10,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from codeloop.core import records
 from codeloop.core.dialogue import Dialogue, Role, Source
 from codeloop.core.errors import DataError, SandboxError
 from codeloop.core.events import CodeStarted, ExecutionDone, FeedbackGiven, TurnDone
 from codeloop.core.execution import MIB
+from codeloop.server.chats.cleaning import redacted
 from codeloop.server.chats.rooms import Room
 from codeloop.server.chats.service import Chats
 from codeloop.server.chats.story import PASSED_OVER, Story, read_story
@@ -22,6 +26,7 @@ from codeloop.server.refusals import RefusalError
 from codeloop.server.store.store import Chat
 
 IMPORT_BYTES = 32 * MIB
+_YES = frozenset({"1", "true", "yes"})
 _MOST_CHATS = 200  # of one import
 _FILES_BYTES = 64 * MIB  # of a chat, in its archive
 
@@ -48,10 +53,14 @@ def carrying_routes(chats: Chats) -> list[BaseRoute]:
         if dialogue is None:
             raise RefusalError(409, "this chat is empty", "empty")
         files = _files(chats, chat) if form is NotebookForm.ARCHIVE else None
+        title = chat.title
+        if asked.query.get("redact") in _YES:
+            dialogue, title = records.decode(_redacted(dialogue)), redacted(title)
+            files = None if files is None else _redacted_files(files)
         chats.parts.store.log(asked.user.id, "chat.export", chat.id, form.value)
-        data = exported(dialogue, form, title=chat.title, files=files)
+        data = exported(dialogue, form, title=title, files=files)
         ending = "jsonl" if form is NotebookForm.CODE_FEEDBACK else form.value
-        name = f"{chat.title[:60] or 'chat'}.{ending}"
+        name = f"{title[:60] or 'chat'}.{ending}"
         headers = {
             "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
             "Content-Security-Policy": "default-src 'none'; sandbox",
@@ -68,6 +77,19 @@ def carrying_routes(chats: Chats) -> list[BaseRoute]:
         Route("/api/chats/{chat}/export", endpoint(export)),
         Route("/api/import", take_in, methods=["POST"]),
     ]
+
+
+def _redacted(dialogue: Dialogue) -> str:
+    return records.as_line(redacted(json.loads(records.encode(dialogue))))
+
+
+def _redacted_files(files: dict[str, bytes]) -> dict[str, bytes]:
+    """Return the files that are texts, without secrets; nobody can look into the others."""
+    kept = {}
+    for name, data in files.items():
+        with suppress(UnicodeDecodeError):
+            kept[redacted(name)] = redacted(data.decode("utf-8")).encode()
+    return kept
 
 
 def _import(chats: Chats, asked: Asked, data: bytes) -> Any:

@@ -1,7 +1,6 @@
 """Rated chats as rows of training data: read, checked, and written in the forms of publishing."""
 
 import json
-import re
 import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -13,22 +12,11 @@ from codeloop.dataset.keys import digest
 from codeloop.dataset.records import Example, Query, Way, normalised
 from codeloop.loop.prompts import render
 from codeloop.publishing.forms import Form, rows
+from codeloop.server.chats.cleaning import SECRETS
 from codeloop.server.chats.service import Chats
 from codeloop.server.store.store import Chat
 
 SOURCE = "codeloop chats"
-# Shapes of what should be in no dataset: keys of services, private keys, addresses of mail.
-_SECRETS = {
-    "key": re.compile(
-        r"\b(?:sk-[A-Za-z0-9_-]{16,}|AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{30,}"
-        r"|xox[abprs]-[A-Za-z0-9-]{10,}|AIza[0-9A-Za-z_-]{35}|hf_[A-Za-z0-9]{30,})"
-    ),
-    "private_key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
-    "password": re.compile(
-        r"(?i)\b(?:password|passwd|secret|api_key)\b\s*[=:]\s*['\"][^'\"]{6,}['\"]"
-    ),
-    "mail": re.compile(r"\b[\w.+-]+@[\w-]+\.[a-z]{2,}\b"),
-}
 
 
 class RatedForm(StrEnum):
@@ -169,7 +157,7 @@ def _rated(chats: Chats, chat: Chat, ratings: list[dict[str, Any]]) -> Rated | N
         tuple(ratings),
         ran=bool(ran),
         passed=bool(ran) and not ran[-1].failed,
-        secrets=tuple(name for name, shape in _SECRETS.items() if shape.search(text)),
+        secrets=tuple(name for name, shape in SECRETS.items() if shape.search(text)),
     )
 
 
