@@ -76,6 +76,8 @@ _CHANGE = _object(title=_NAME, model=_NAME, settings=_SETTINGS)
 _COMPARE = _object(
     {"compare": _TEXT, "text": _TEXT, "blind": _FLAG, "chats": {"type": "array", "items": _CHAT}},
     models=_nullable(_TEXTS),
+    tests=_nullable(_TEXT),
+    passed={"type": "array", "items": _nullable(_FLAG)},
 )
 _RATING = _object(
     {"target": _NAME},
@@ -183,11 +185,13 @@ _ROWS: Mapping[str, _Row] = {
             },
             blind=_FLAG,
             chat=_NAME,
+            tests=_TEXT,
         ),
         {},
     ),
     "GET /api/compares": ("Comparisons.", 200, _list("compares"), None, {}),
     "GET /api/compares/{compare}": ("A comparison.", 200, _COMPARE, None, {}),
+    "POST /api/compares/{compare}/tests": ("Run the tests.", 202, _COMPARE, _EMPTY, {}),
     "POST /api/compares/{compare}/vote": (
         *("Say which is best.", 200, _COMPARE),
         _object({"winner": {"anyOf": [_integer(0, 3), {"enum": ["tie", "none"]}]}}),

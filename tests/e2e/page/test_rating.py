@@ -39,6 +39,23 @@ def test_models_are_compared_blind_and_ranked_by_the_vote(serve: Serve, visit: V
     expect(page.locator("table.plain tbody tr").first).to_contain_text("runs-code")
 
 
+def test_hidden_tests_run_in_each_sandbox_and_say_which_model_is_right(
+    serve: Serve, visit: Visit
+) -> None:
+    right = {"Write": "```python\ndef add(a, b):\n    return a + b\n```\n"}
+    wrong = {"Write": "```python\ndef add(a, b):\n    return a - b\n```\n"}
+    server = serve(Typist(right, name="right"), Typist(wrong, name="wrong"))
+    page = visit(server.port, server.token)
+    page.get_by_role("link", name="Compare models").click()
+    page.get_by_role("textbox", name="What shall all of them do?").fill("Write add")
+    page.get_by_text("Hidden tests").click()
+    page.get_by_role("textbox", name="Python that raises").fill("assert add(2, 3) == 5")
+    page.get_by_role("checkbox", name="Blind").uncheck()
+    page.get_by_role("button", name="Ask 2 models").click()
+    expect(page.get_by_role("region", name="right", exact=True)).to_contain_text("tests passed")
+    expect(page.get_by_role("region", name="wrong", exact=True)).to_contain_text("tests failed")
+
+
 def test_rated_chats_are_filtered_checked_and_exported(open_page: OpenPage, tmp_path: Path) -> None:
     page = open_page(GOOD)
     say(page, "Add them")

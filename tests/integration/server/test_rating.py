@@ -80,6 +80,44 @@ def test_a_comparison_from_a_chat_begins_with_its_variables_apart(start: StartPa
     assert chat.run("print(x)")["stdout"]["text"] == "1\n"
 
 
+def test_hidden_tests_run_once_in_each_session_and_make_a_preference(start: StartPage) -> None:
+    good = ScriptedModel(["```python\nx = 42\n```"], name="good")
+    bad = ScriptedModel(["```python\nx = 41\n```"], name="bad")
+    server = start(models={"good": good, "bad": bad})
+    client = server.client
+    compare, sides = compared(client, blind=False, tests="assert x == 42")
+    path = f"/api/compares/{compare['compare']}"
+    assert (compare["tests"], compare["passed"]) == ("assert x == 42", [None, None])
+    assert "assert" not in str([call.messages for each in (good, bad) for call in each.calls])
+    for _ in range(2):
+        assert client.post(f"{path}/tests").status == 202
+        for side in sides:
+            side.until_rest()
+    assert client.get(path).json["passed"] == [True, False]
+    assert [len(side.data("cell.finished")) for side in sides] == [2, 2]
+    (pair,) = rows(client.get("/api/data/export?format=preference&consent=1"))
+    assert "42" in pair["chosen"][0]["content"]
+    assert "41" in pair["rejected"][0]["content"]
+    assert server.user("bob").post(f"{path}/tests").status == 404
+    without, _ = compared(client)
+    assert client.post(f"/api/compares/{without['compare']}/tests").status == 409
+
+
+def test_hidden_tests_wait_until_all_have_ended(start: StartPage) -> None:
+    spin = "```python\nwhile True: pass\n```"
+    names = {name: ScriptedModel([spin], name=name) for name in ("good", "bad")}
+    client = start(models=names).client
+    asked = {"text": "Spin.", "models": ["good", "bad"], "tests": "1 / 0"}
+    compare = client.post("/api/compares", asked).json
+    path = f"/api/compares/{compare['compare']}/tests"
+    assert client.post(path).status == 409
+    for each in compare["chats"]:
+        side = ChatClient(client, each["id"])
+        side.post("/stop")
+        side.until_rest()
+    assert client.post(path).status == 202
+
+
 def test_a_comparison_is_its_users_alone_and_needs_models_that_there_are(start: StartPage) -> None:
     server = start(models=models())
     compare, _ = compared(server.client)

@@ -16,6 +16,8 @@ interface Compared {
   chats: ChatInfo[];
   models: string[] | null; // null until the vote, if it is blind
   winner: number | "tie" | "none" | null;
+  tests: string | null;
+  passed: (boolean | null)[]; // the tests, by each; null: not yet
 }
 
 interface Rank {
@@ -41,6 +43,7 @@ function Begin(): VNode {
   const [text, setText] = useState("");
   const [chosen, setChosen] = useState<string[]>(modelNames().slice(0, 2));
   const [blind, setBlind] = useState(true);
+  const [tests, setTests] = useState("");
   const [asking, setAsking] = useState(false);
   const names = modelNames();
   useEffect(() => {
@@ -50,7 +53,7 @@ function Begin(): VNode {
     setChosen(chosen.includes(name) ? chosen.filter((each) => each !== name) : [...chosen, name].slice(-4));
   const begin = async (): Promise<void> => {
     setAsking(true);
-    const made = await tried(post<Compared>("/api/compares", { text, models: chosen, blind }));
+    const made = await tried(post<Compared>("/api/compares", { text, models: chosen, blind, tests }));
     setAsking(false);
     if (made) go(`#/compare/${made.compare}`);
   };
@@ -71,6 +74,13 @@ function Begin(): VNode {
         {names.length < 2 && (
           <p class="muted">Two models at least are needed: start the server with --also-model NAME.</p>
         )}
+        <details class="tests">
+          <summary>Hidden tests</summary>
+          <label>
+            Python that raises where the code is wrong; it runs in each sandbox once all have ended, and no model sees it
+            <textarea class="mono" rows={3} spellcheck={false} placeholder="assert add(2, 3) == 5" value={tests} onInput={(event) => setTests(event.currentTarget.value)} />
+          </label>
+        </details>
         <label class="check">
           <input type="checkbox" checked={blind} onChange={(event) => setBlind(event.currentTarget.checked)} />
           Blind: names are told after the vote
@@ -127,6 +137,12 @@ function Columns({ id }: { id: string }): VNode {
   useEffect(() => {
     void tried(get<Compared>(`/api/compares/${id}`)).then(setFound);
   }, [id]);
+  const [rests, setRests] = useState<Record<string, number>>({}); // chats that are at rest, with their runs
+  const all = found?.chats.every((chat) => chat.id in rests) ?? false;
+  const untested = found?.tests != null && found.passed.includes(null);
+  useEffect(() => {
+    if (all && untested) void tried(post<Compared>(`/api/compares/${id}/tests`)).then((told) => told && setFound(told));
+  }, [all, untested, JSON.stringify(rests)]);
   if (!found) return <p class="muted none">Loading …</p>;
   const vote = async (winner: number | "tie" | "none"): Promise<void> => {
     const told = await tried(post<Compared>(`/api/compares/${id}/vote`, { winner }));
@@ -137,7 +153,14 @@ function Columns({ id }: { id: string }): VNode {
       <p class="said compare-said">{found.text}</p>
       <div class="columns">
         {found.chats.map((chat, at) => (
-          <Column key={chat.id} chat={chat.id} name={found.models?.[at] ?? `Model ${LETTERS[at]}`} winner={found.winner === at} />
+          <Column
+            key={chat.id}
+            chat={chat.id}
+            name={found.models?.[at] ?? `Model ${LETTERS[at]}`}
+            winner={found.winner === at}
+            passed={found.passed[at] ?? null}
+            onRest={(runs) => setRests((before) => (runs === null ? without(before, chat.id) : { ...before, [chat.id]: runs }))}
+          />
         ))}
       </div>
       <div class="vote" role="group" aria-label="Vote">
@@ -173,13 +196,29 @@ function Columns({ id }: { id: string }): VNode {
   );
 }
 
-function Column({ chat, name, winner }: { chat: string; name: string; winner: boolean }): VNode {
+function without(all: Record<string, number>, name: string): Record<string, number> {
+  return Object.fromEntries(Object.entries(all).filter(([each]) => each !== name));
+}
+
+interface ColumnProps {
+  chat: string;
+  name: string;
+  winner: boolean;
+  passed: boolean | null;
+  onRest: (runs: number | null) => void; // how many cells have run; null while something goes on
+}
+
+function Column({ chat, name, winner, passed, onRest }: ColumnProps): VNode {
   const view = useChat(chat);
+  const ended = view.work === null && view.items.some((item) => item.kind === "end");
+  const runs = Object.values(view.cells).filter((cell) => cell.result).length;
+  useEffect(() => onRest(ended ? runs : null), [ended, runs]);
   return (
     <section class={winner ? "winner" : ""} aria-label={name}>
       <h2>
         {winner && <Icon name="check" />}
         {name}
+        {passed !== null && <span class={`flag ${passed ? "good" : "bad"}`}>{passed ? "tests passed" : "tests failed"}</span>}
         <span class="grow" />
         <span class="muted small">
           {number(view.tokens.completion)} tokens · {seconds(view.modelSeconds)}

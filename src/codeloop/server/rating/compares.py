@@ -4,10 +4,12 @@ import json
 import secrets
 import sqlite3
 import time
+from itertools import zip_longest
 from typing import Any
 
 from starlette.routing import BaseRoute, Route
 
+from codeloop.core.execution import Status
 from codeloop.server.chats.reactions import branch
 from codeloop.server.chats.service import Chats
 from codeloop.server.endpoints import Asked, endpoint
@@ -27,6 +29,7 @@ def compare_routes(chats: Chats) -> list[BaseRoute]:
         Route("/api/compares", endpoint(act.begin, status=201), methods=["POST"]),
         Route("/api/compares", endpoint(act.list_all)),
         Route("/api/compares/{compare}", endpoint(act.show)),
+        Route("/api/compares/{compare}/tests", endpoint(act.test, status=202), methods=["POST"]),
         Route("/api/compares/{compare}/vote", endpoint(act.vote), methods=["POST"]),
         Route("/api/ranks", endpoint(act.rank)),
     ]
@@ -44,6 +47,7 @@ class _Acts:
         known = self._chats.parts.models.names
         if len(models) < _LEAST or any(each not in known for each in models) or not text.strip():
             raise RefusalError(400, f"a text, and {_LEAST} to {_MOST} models of {', '.join(known)}")
+        tests = asked.text("tests", "", most=200_000)
         blind = asked.flag("blind", default=True)
         if blind:
             secrets.SystemRandom().shuffle(models)
@@ -54,11 +58,13 @@ class _Acts:
         compare = secrets.token_hex(8)
         with self._store.database.write() as connection:
             connection.execute(
-                "INSERT INTO compares VALUES(?, ?, ?, ?, ?, ?, ?, NULL)",
+                "INSERT INTO compares(id, user, at, text, blind, chats, models, tests)"
+                " VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     *(compare, asked.user.id, time.time(), text, blind),
                     json.dumps([each.id for each in sides]),
                     json.dumps(models),
+                    tests.strip() and tests,
                 ),
             )
         for side in sides:
@@ -72,6 +78,20 @@ class _Acts:
 
     def show(self, asked: Asked) -> Any:
         return self._told(self._row(asked.user.id, asked.path["compare"]))
+
+    def test(self, asked: Asked) -> Any:
+        """Run the tests, which no model was told, in each side's session: once."""
+        row = self._row(asked.user.id, asked.path["compare"])
+        sides = self._sides(row)
+        if not row["tests"]:
+            raise RefusalError(409, "this comparison has no tests", "no_tests")
+        if self._set_cells(row["id"], None, before="[]"):
+            cells: list[str] = []
+            try:
+                cells += [self._chats.run_cell(each, "python", row["tests"]) for each in sides]
+            finally:  # with none, if a model has not ended: then they can be run later
+                self._set_cells(row["id"], cells, before="null")
+        return self._told(self._row(asked.user.id, row["id"]))
 
     def vote(self, asked: Asked) -> Any:
         row = self._row(asked.user.id, asked.path["compare"])
@@ -134,17 +154,40 @@ class _Acts:
             raise no_such("comparison")
         return rows[0]
 
+    def _set_cells(self, compare: str, cells: list[str] | None, *, before: str) -> bool:
+        """Keep which cells are the tests, if what was kept is what it was thought to be."""
+        with self._store.database.write() as connection:
+            sql = "UPDATE compares SET test_cells = ? WHERE id = ? AND test_cells = ?"
+            changed = connection.execute(sql, (json.dumps(cells), compare, before))
+            return changed.rowcount > 0
+
+    def _sides(self, row: sqlite3.Row) -> list[Chat]:
+        found = [self._store.chat(row["user"], each) for each in json.loads(row["chats"])]
+        return [each for each in found if each is not None]
+
     def _told(self, row: sqlite3.Row) -> dict[str, Any]:
         """Return a comparison as it is told: no name before the vote, if it is blind."""
         winner = json.loads(row["winner"]) if row["winner"] is not None else None
-        found = [self._store.chat(row["user"], each) for each in json.loads(row["chats"])]
         models = json.loads(row["models"]) if winner is not None or not row["blind"] else None
         return {
             "compare": row["id"],
             "text": row["text"],
             "blind": bool(row["blind"]),
             "at": row["at"],
-            "chats": [self._chats.describe(each) for each in found if each is not None],
+            "chats": [self._chats.describe(each) for each in self._sides(row)],
             "models": models,
             "winner": winner,
+            "tests": row["tests"] or None,
+            "passed": passed(self._chats, row),
         }
+
+
+def passed(chats: Chats, row: sqlite3.Row) -> list[bool | None]:
+    """Return whether each side of a comparison has passed its tests; None if they did not run."""
+    names, cells = json.loads(row["chats"]), json.loads(row["test_cells"]) or []
+    found: list[bool | None] = []
+    for name, cell in zip_longest(names, cells):
+        ran = chats.story(name).cells.get(cell) if cell else None
+        ended = ran.result if ran is not None else None
+        found.append(None if ended is None else ended.status is Status.OK)
+    return found

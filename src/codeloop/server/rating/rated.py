@@ -14,6 +14,7 @@ from codeloop.loop.prompts import render
 from codeloop.publishing.forms import Form, rows
 from codeloop.server.chats.cleaning import SECRETS
 from codeloop.server.chats.service import Chats
+from codeloop.server.rating.compares import passed
 from codeloop.server.store.store import Chat
 
 SOURCE = "codeloop chats"
@@ -116,13 +117,19 @@ def export_rows(chosen: Iterable[Rated], form: RatedForm) -> Iterator[dict[str, 
 
 
 def votes(chats: Chats, user: int) -> Iterator[dict[str, Any]]:
-    """Yield what won a comparison, before each that lost it, as pairs of first replies."""
+    """Yield what won a comparison before each that lost it, as pairs of last replies.
+
+    Where nobody voted for a side, the first that passed the tests wins over those that failed.
+    """
     store = chats.parts.store
-    sql = "SELECT * FROM compares WHERE user = ? AND winner IS NOT NULL ORDER BY at"
-    for row in store.database.read(sql, (user,)):
-        winner = json.loads(row["winner"])
+    for row in store.database.read("SELECT * FROM compares WHERE user = ? ORDER BY at", (user,)):
+        winner = json.loads(row["winner"] or "null")
+        sides = set(range(len(json.loads(row["chats"]))))
         if isinstance(winner, int):
-            yield from _pairs_of_vote(chats, row, winner)
+            yield from _pairs_of_vote(chats, row, winner, sides - {winner})
+        elif True in (tested := passed(chats, row)):
+            failed = {at for at in sides if tested[at] is False}
+            yield from _pairs_of_vote(chats, row, tested.index(True), failed)
 
 
 def example_of(rated: Rated) -> Example:
@@ -221,7 +228,9 @@ def _thumbed(rated: Rated) -> Iterator[dict[str, Any]]:
             }
 
 
-def _pairs_of_vote(chats: Chats, row: sqlite3.Row, winner: int) -> Iterator[dict[str, Any]]:
+def _pairs_of_vote(
+    chats: Chats, row: sqlite3.Row, winner: int, losers: set[int]
+) -> Iterator[dict[str, Any]]:
     names = json.loads(row["chats"])
     stories = [chats.story(name) for name in names]
     best = stories[winner].dialogue
@@ -229,7 +238,7 @@ def _pairs_of_vote(chats: Chats, row: sqlite3.Row, winner: int) -> Iterator[dict
         return
     for at, story in enumerate(stories):
         other = story.dialogue
-        if at == winner or other is None or not other.turns:
+        if at not in losers or other is None or not other.turns:
             continue
         yield {
             "id": f"{row['id']}#{at}",

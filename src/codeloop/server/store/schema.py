@@ -38,4 +38,8 @@ MIGRATIONS: tuple[str, ...] = (
         at REAL NOT NULL, text TEXT NOT NULL, blind INTEGER NOT NULL, chats TEXT NOT NULL,
         models TEXT NOT NULL, winner TEXT);
     """,
+    """
+    ALTER TABLE compares ADD COLUMN tests TEXT NOT NULL DEFAULT '';
+    ALTER TABLE compares ADD COLUMN test_cells TEXT NOT NULL DEFAULT '[]';
+    """,
 )
