@@ -42,6 +42,7 @@ from typing import Any, NamedTuple
 import codeloop
 from codeloop.cli.wiring import guest_packages
 from codeloop.core.problem import CheckTests, FunctionTests, Problem, ScriptTests, Tests
+from codeloop.judge.guest.marks import said
 from codeloop.judge.guest.wire import encode
 from codeloop.judge.judging import judge
 from codeloop.judge.programs import rig_programs
@@ -212,7 +213,7 @@ def _task(row: Json, code: str, expected: list[Any], times: list[float]) -> Task
     frames = (
         encode("", code, name, False),
         [encode(each, {}) for each in inputs],
-        [encode(each) for each in expected],
+        [said(each, terse=False)[1] for each in expected],
     )
     return Task(row, code, expected, times, problems, frames)
 

@@ -32,7 +32,7 @@ from codeloop.judge.guest.wire import WireError, decode, encode
 from codeloop.judge.many import RigPool
 from codeloop.judge.packing import pack
 
-FORMAT = 1  # goes up when what is worked out, or how it is written, changes
+FORMAT = 2  # goes up when what is worked out, or how it is written, changes
 
 _KINDS: dict[str, type[Any]] = {
     kind.__name__: kind

@@ -22,7 +22,8 @@ from codeloop.core.problem import (
 )
 from codeloop.core.protocols import Rig
 from codeloop.judge.answers import Said, said
-from codeloop.judge.guest.tester import CHECK, FUNCTION
+from codeloop.judge.guest.functions import UNSEEN
+from codeloop.judge.guest.tester import CHECK, FUNCTION, TERSE, WHOLE
 from codeloop.judge.guest.wire import decode, encode
 from codeloop.judge.whole import judge_program, judge_script, judge_stdio
 
@@ -133,8 +134,7 @@ def _judge_linked(
     rig: Rig,
     apart: _Apart,
 ) -> Verdict:
-    request = encode(problem.entry_point, [group_data(each) for each in tests], False)
-
+    groups = [group_data(each) for each in tests]
     limits = problem.limits
     first = replace(
         limits,
@@ -144,8 +144,12 @@ def _judge_linked(
 
     def ask(again: bool) -> Verdict:
         candidate = encode(problem.preamble, solution, problem.entry_point, again)
-        result = rig.trial(candidate, request, limits if again else first)
-        report = read_report(result)
+        for what in (TERSE, WHOLE):
+            request = encode(problem.entry_point, groups, what)
+            result = rig.trial(candidate, request, limits if again else first)
+            report = read_report(result)
+            if report.get("reason") != UNSEEN:
+                break
         if report.get("reason") != _UNSPLITTABLE:
             return _verdict(result, report)
         return _judge_joined(problem, solution, tests, rig)

@@ -8,7 +8,10 @@ from codeloop.core.errors import SandboxError
 from codeloop.core.execution import TrialLimits
 from codeloop.core.problem import FunctionTests, PackedTests
 from codeloop.core.protocols import Rig
-from codeloop.judge.guest.tester import HASHED, UNTOLD
+from codeloop.judge.guest.expected import HASHED, MARKED, UNTOLD
+from codeloop.judge.guest.functions import packed_answers
+from codeloop.judge.guest.marks import read_mark
+from codeloop.judge.guest.tester import TELL
 from codeloop.judge.guest.wire import decode, encode
 from codeloop.judge.judging import group_data, read_report
 
@@ -30,7 +33,7 @@ def pack(tests: FunctionTests, entry_point: str, rig: Rig) -> Packing:
     Raises:
         SandboxError: the rig failed, or the reference took the tester past a limit.
     """
-    request = encode(entry_point, [group_data(tests)], True)
+    request = encode(entry_point, [group_data(tests)], TELL)
     nobody = encode("", "", "", False)
     report = read_report(rig.trial(nobody, request, _UNTIL_DONE))
     if "packed" not in report:
@@ -42,20 +45,28 @@ def pack(tests: FunctionTests, entry_point: str, rig: Rig) -> Packing:
 
 def inputs(tests: PackedTests) -> list[tuple[Any, ...]]:
     """Return the arguments of each call of packed tests."""
-    _, calls, *_ = decode(tests.data)[0]
-    return [decode(call, 2)[0] for call in calls]
+    _, packs, single, *_ = decode(tests.data)[0]
+    marked = [read_mark(call) for _, pack in packs for call in read_mark(pack)]
+    return marked or [decode(call, 2)[0] for call in single]
 
 
 def answers(tests: PackedTests) -> list[Any]:
     """Return what is expected, where packed tests hold more of it than a digest."""
-    _, _, flags, data, _ = decode(tests.data)[0]
-    known = (value for flag, value in zip(flags, data, strict=True) if not flag & (HASHED | UNTOLD))
-    return [decode(value)[0] for value in known]
+    return [value for known, value in _answers(tests) if known]
 
 
 def examples(tests: PackedTests) -> Iterator[tuple[tuple[Any, ...], Any]]:
     """Yield the arguments of a call and what is expected, where more than a digest is known."""
-    _, calls, flags, data, _ = decode(tests.data)[0]
-    for call, flag, value in zip(calls, flags, data, strict=True):
-        if not flag & (HASHED | UNTOLD):
-            yield decode(call, 2)[0], decode(value)[0]
+    for call, (known, value) in zip(inputs(tests), _answers(tests), strict=True):
+        if known:
+            yield call, value
+
+
+def _answers(tests: PackedTests) -> Iterator[tuple[bool, Any]]:
+    """Yield for each call whether more than a digest is known, and what is expected."""
+    _, *group = decode(tests.data)[0]
+    for flags, data in zip(group[2], packed_answers(tuple(group)), strict=True):
+        if flags & (HASHED | UNTOLD):
+            yield False, None
+        else:
+            yield True, read_mark(data) if flags & MARKED else decode(data)[0]

@@ -5,8 +5,8 @@ from importlib.resources import files
 from codeloop.core.execution import GuestProgram, RigPrograms
 
 _PACKAGE = "codeloop.judge.guest"
-_SHARED = ("arrays", "wire", "candidate")
-_TESTERS = ("proxy", "compare", "checks", "tester")
+_SHARED = ("arrays", "wire", "marks", "candidate")
+_TESTERS = ("proxy", "compare", "checks", "expected", "functions", "tester")
 
 
 def rig_programs() -> RigPrograms:

@@ -110,7 +110,7 @@ def f(x): raise passed
     + """
 def f(x):
     for number in sockets():
-        for kind in b"lvma":
+        for kind in b"lvmapd":
             os.write(number, struct.pack("=IIc", 1, 1, bytes([kind])) + b"T")
     return True
 """,
@@ -128,6 +128,34 @@ for number in sockets():
     for call in range(1, 9):
         os.write(number, struct.pack("=IIc", 9, call, b"v") + b"i" + struct.pack("<q", 122))
 os._exit(0)
+""",
+    "marks its answers as right before it is asked": SOCKETS
+    + """
+for number in sockets():
+    os.write(number, struct.pack("=IIc", 0, 0, b"l"))
+    for call in range(1, 9):
+        os.write(number, struct.pack("=IIc", 5, call, b"p") + b"i" + struct.pack("<i", 122))
+os._exit(0)
+""",
+    "answers with digests": SOCKETS
+    + """
+import hashlib, marshal
+for number in sockets():
+    os.write(number, struct.pack("=IIc", 0, 0, b"l"))
+    for call in range(1, 9):
+        digest = hashlib.sha256(marshal.dumps(122, 2)).digest()
+        os.write(number, struct.pack("=IIc", 32, call, b"d") + digest)
+os._exit(0)
+""",
+    "answers with code": "def f(x): return f.__code__\n",
+    "answers with marks of references": SOCKETS
+    + """
+import marshal
+def f(x):
+    for number in sockets():
+        mark = marshal.dumps([[122]] * 2)
+        os.write(number, struct.pack("=IIc", len(mark), 1, b"p") + mark)
+    return [122]
 """,
     "answers each call twice": """
 import os
@@ -162,7 +190,7 @@ def f(x):
     frame = sys._getframe(1)
     while frame is not None:
         for name in list(frame.f_globals):
-            if name in ("encode", "_encoded", "decode"):
+            if name in ("encode", "on_wire", "said", "dumps", "loads", "decode"):
                 frame.f_globals[name] = lambda *_, **__: b"T"
         frame = frame.f_back
     return 0

@@ -41,6 +41,15 @@ def test_equal_values_of_other_types_pass_though_a_digest_differs(pool: RigPool)
     assert judged(tests, "def f(n): return [float(i) for i in range(n)]", pool).passed
 
 
+def test_arguments_that_share_a_list_or_are_arrays_are_passed_as_they_are(pool: RigPool) -> None:
+    row = [1]
+    code = "def f(one, other):\n    one.append(2)\n    return len(other)"
+    tests = FunctionTests(((row, row), ([1], [1])), reference=code)
+    assert judged(tests, code, pool).passed
+    copies = judged(tests, code.replace("one.append", "list(one).append"), pool)
+    assert (copies.reason, copies.input) == (Reason.WRONG_ANSWER, "[1], [1]")
+
+
 def test_what_cannot_travel_is_told_anew_each_time(pool: RigPool) -> None:
     tests = FunctionTests(
         ((2,),),

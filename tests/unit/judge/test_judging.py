@@ -41,11 +41,13 @@ class ScriptedRig:
     """Gives its results in order, one a trial; an exception among them is raised."""
 
     results: list[TrialResult | Exception]
+    asked: list[str] = field(default_factory=list)
     eager: list[bool] = field(default_factory=list)
     limits: list[TrialLimits] = field(default_factory=list)
     closed: bool = False
 
     def trial(self, solution: bytes, request: bytes, limits: TrialLimits) -> TrialResult:
+        self.asked.append(decode(request, 3)[2])
         self.eager.append(decode(solution, 4)[3])
         self.limits.append(limits)
         result = self.results.pop(0)
@@ -102,6 +104,14 @@ def test_a_wrong_answer_is_not_asked_for_again() -> None:
     assert (verdict.reason, verdict.input, verdict.expected, verdict.actual) == (
         Reason.WRONG_ANSWER, "1", "2", "3",
     )  # fmt: skip
+
+
+def test_an_answer_of_which_only_a_digest_came_is_asked_for_whole() -> None:
+    facts = {"input": "1", "expected": "2", "actual": "3"}
+    rig = ScriptedRig([report("unseen"), report("wrong_answer", **facts)])
+    assert judge(PROBLEM, "", rig).actual == "3"
+    assert rig.asked == ["terse", "whole"]
+    assert rig.eager == [False, False]
 
 
 def test_a_process_that_died_is_named_by_how_it_ended() -> None:

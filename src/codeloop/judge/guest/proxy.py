@@ -9,13 +9,15 @@ from typing import Any
 from codeloop.judge.guest.candidate import (
     CALL,
     CALL_KEEPING,
+    CALLS,
+    CALLS_TERSE,
     CHANGED,
     HEADER,
     LOADED,
     NOT_LOADED,
     RAISED,
-    VALUE,
 )
+from codeloop.judge.guest.marks import DIGEST, MARK, VALUE
 from codeloop.judge.guest.wire import FRAME_BYTES, WireError, decode, encode
 
 LATE, BACK = b"late", b"back"  # what the host is told: we wait, and we do no more
@@ -23,6 +25,15 @@ LATE, BACK = b"late", b"back"  # what the host is told: we wait, and we do no mo
 _LATE_MS = 100
 _READ_BYTES = 1 << 20
 _DESCRIPTION = 4
+_SAID = frozenset({VALUE, MARK, DIGEST})
+
+
+class FailedError(Exception):
+    """A test failed; `report` says how."""
+
+    def __init__(self, **report: Any) -> None:
+        super().__init__(report)
+        self.report = report
 
 
 class GoneError(Exception):
@@ -74,6 +85,7 @@ class Link:
         self._tell = tell
         self._poll = select.poll()
         self._incoming = bytearray()
+        self._at = 0  # up to where it has been read
         self._outgoing = memoryview(b"")
         self._asked = 0
         self._answered = 0
@@ -91,19 +103,32 @@ class Link:
         if kind != LOADED:
             raise ProtocolError
 
+    @property
+    def next(self) -> int:
+        """The number of the call that is asked next."""
+        return self._asked + 1
+
     def ask(self, bodies: list[bytes], *, keeping: bool = False, last: bool = False) -> None:
         """Send calls, whose answers come in their order; after the last, the candidate may go."""
         kind = CALL_KEEPING if keeping else CALL
-        frames: list[bytes] = []
-        for body in bodies:
-            self._asked += 1
-            frames += (HEADER.pack(len(body), self._asked, kind), body)
-        self._outgoing = memoryview(bytes(self._outgoing) + b"".join(frames))
-        self._closing = last
-        self._send()
+        self._put([(1, kind, body) for body in bodies], last=last)
+
+    def ask_many(self, packs: list[tuple[int, bytes]], *, terse: bool, last: bool) -> None:
+        """Send packs of calls, with how many are in each."""
+        kind = CALLS_TERSE if terse else CALLS
+        self._put([(count, kind, body) for count, body in packs], last=last)
+
+    def is_next(self, frame: bytes) -> bool:
+        """Take the next answer if it has come and is this one, to the byte."""
+        if not self._incoming.startswith(frame, self._at):
+            return False
+        self._at += len(frame)
+        self._answered += 1
+        self._check_end()
+        return True
 
     def answer(self) -> tuple[bytes, bytes]:
-        """Return kind and body of the next answer: VALUE, or CHANGED.
+        """Return kind and body of the next answer: VALUE, MARK, DIGEST, or CHANGED.
 
         Raises:
             RaisedError: the function raised.
@@ -112,14 +137,27 @@ class Link:
         kind, body = self._receive(self._answered)
         if kind == RAISED:
             raise _raised(body)
-        if kind not in {VALUE, CHANGED}:
+        if kind not in _SAID and kind != CHANGED:
             raise ProtocolError
-        if self._answered == self._asked and self._incoming:  # nothing more was asked for
-            raise ProtocolError
+        self._check_end()
         return kind, body
 
     def close(self) -> None:
         self._socket.close()
+
+    def _put(self, frames: list[tuple[int, bytes, bytes]], *, last: bool) -> None:
+        parts = [bytes(self._outgoing)]
+        for count, kind, body in frames:
+            parts += (HEADER.pack(len(body), self._asked + 1, kind), body)
+            self._asked += count
+        self._outgoing = memoryview(b"".join(parts))
+        self._closing = last
+        self._send()
+
+    def _check_end(self) -> None:
+        """Refuse what comes after the last answer that was asked for."""
+        if self._answered == self._asked and len(self._incoming) > self._at:
+            raise ProtocolError
 
     def _receive(self, number: int) -> tuple[bytes, bytes]:
         late = False
@@ -130,16 +168,17 @@ class Link:
         return frame
 
     def _frame(self, number: int) -> tuple[bytes, bytes] | None:
-        if len(self._incoming) < HEADER.size:
+        start = self._at + HEADER.size
+        if len(self._incoming) < start:
             return None
-        size, said, kind = HEADER.unpack_from(self._incoming)
+        size, said, kind = HEADER.unpack_from(self._incoming, self._at)
         if said != number or size > FRAME_BYTES:
             raise ProtocolError
-        end = HEADER.size + size
+        end = start + size
         if len(self._incoming) < end:
             return None
-        body = bytes(self._incoming[HEADER.size : end])
-        del self._incoming[:end]
+        body = bytes(memoryview(self._incoming)[start:end])
+        self._at = end
         return kind, body
 
     def _transfer(self, *, late: bool) -> bool:
@@ -160,6 +199,8 @@ class Link:
             data = b""
         if not data:
             raise GoneError
+        del self._incoming[: self._at]
+        self._at = 0
         self._incoming += data
         return told
 

@@ -346,11 +346,11 @@ class _Decoder:
         count = self.counted()
         self.items -= count
         flat = [self.take(depth) for _ in range(2 * count)]
-        keys = _storable(flat[::2])
+        keys = storable(flat[::2])
         return dict(zip(keys, flat[1::2], strict=True))
 
 
-def _storable(keys: list[Any]) -> list[Any]:
+def storable(keys: list[Any]) -> list[Any]:
     """Return the keys of a dict or set, unless so many share a hash that storing takes for ever."""
     if len(keys) > _CROWDED_FROM and len(set(map(hash, keys))) < len(keys) // 2:
         raise WireError(_LARGE)
@@ -386,7 +386,7 @@ _READERS: dict[int, Callable[[_Decoder, int], Any]] = {
     ord("G"): lambda decoder, _: decoder.numbers("d"),
     ord("W"): lambda decoder, _: tuple(decoder.strings()),
     ord("M"): lambda decoder, _: tuple(decoder.mixed()),
-    ord("z"): lambda decoder, depth: frozenset(_storable(decoder.all(depth))),
+    ord("z"): lambda decoder, depth: frozenset(storable(decoder.all(depth))),
     ord("l"): lambda decoder, depth: decoder.container(depth, _Decoder.all),
     ord("p"): lambda decoder, depth: decoder.container(depth, lambda d, _: list(d.numbers("q"))),
     ord("g"): lambda decoder, depth: decoder.container(depth, lambda d, _: list(d.numbers("d"))),
@@ -394,7 +394,7 @@ _READERS: dict[int, Callable[[_Decoder, int], Any]] = {
     ord("m"): lambda decoder, depth: decoder.container(depth, lambda d, _: d.mixed()),
     ord("d"): lambda decoder, depth: decoder.container(depth, _Decoder.pairs),
     ord("e"): lambda decoder, depth: decoder.container(
-        depth, lambda d, at: set(_storable(d.all(at)))
+        depth, lambda d, at: set(storable(d.all(at)))
     ),
     ord("r"): lambda decoder, _: decoder.again(),
 }

@@ -93,6 +93,7 @@ def _breed(link: socket, serve: Callable[[bytes, int], object], proc: sample.Pro
     gc.freeze()
     gc.disable()
     syscalls.use_huge_pages()
+    syscalls.keep_freed_memory()
     fresh = _disk_state()
     while True:
         try:

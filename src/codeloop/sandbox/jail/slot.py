@@ -156,7 +156,7 @@ class _Slot:
     def _patience_ms(self) -> int | None:
         if not self.guest:
             return None
-        return int(1000 * (_SAMPLE_S if self.watch else _IDLE_SAMPLE_S))
+        return int(1000 * (self.watch.every_s if self.watch else _IDLE_SAMPLE_S))
 
     def _answer(self) -> Program | None:
         try:
@@ -333,6 +333,7 @@ class _Watch:
         self.cpu_s = float(request["cpu_s"])
         self.memory_bytes = int(request["memory_bytes"])
         self.processes = int(request.get("processes", _ANY_NUMBER))
+        self.every_s = float(request.get("every_s", _SAMPLE_S))  # it is looked at
         self.deadline = time.monotonic() + float(request["wall_s"]) + _WALL_SLACK_S
         self.cpu_before_s = cpu_before_s
         self._counts_idle_only = bool(request.get("idle_only"))

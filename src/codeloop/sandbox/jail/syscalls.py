@@ -63,6 +63,7 @@ _CAP_AMBIENT_RAISE = 2
 _MADV_HUGEPAGE, _MADV_COLLAPSE = 14, 25
 _HUGE = 1 << 21
 _HEAP: tuple[list[str], ...] = ([], ["[heap]"])  # what a line of /proc/self/maps ends with
+_KEPT = ((-3, 32 << 20), (-1, 64 << 20))  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD: bytes
 _MANY = 6  # huge pages, from which on they are worth the time that they take to make
 
 # PyDLL keeps the GIL held, which a call that forks the interpreter needs.
@@ -213,6 +214,14 @@ def install_filter(program: bytes) -> None:
     filter_ = struct.pack("@HP", len(program) // 8, ctypes.addressof(code))
     buffer = ctypes.create_string_buffer(filter_, len(filter_))
     prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.addressof(buffer))
+
+
+def keep_freed_memory() -> None:
+    """Have `malloc` keep what is freed, up to a bound, rather than fault it in anew each time."""
+    mallopt = getattr(_libc, "mallopt", None)  # glibc's
+    if mallopt is not None:
+        for option, value in _KEPT:
+            mallopt(option, value)
 
 
 def use_huge_pages() -> None:

@@ -17,6 +17,7 @@ from codeloop.sandbox.rigs.residents import Resident
 LATE, BACK = b"late", b"back"  # a tester's notes: it waits for its candidate, or does no more
 
 _WATCH_AFTER_S = 0.02  # a trial that is done sooner is not worth a look
+_TESTER_SAMPLE_S = 0.1  # between looks at what the tester uses, which is no enemy
 _LEAVE_S = 0.01  # for a candidate to notice that its tester has gone
 _NURSERY_TIMEOUT_S = 2.0  # for a nursery to take its candidate down
 _END_TIMEOUT_S = 10.0  # for the kernel to take both down
@@ -125,7 +126,7 @@ class Trial:
         """Have both slots look at what their guests use."""
         self._watching = True
         watch = watch_fields(self._tester.limits, interactive=False)
-        self._tester.slot.send({"op": "watch", **watch})
+        self._tester.slot.send({"op": "watch", "every_s": _TESTER_SAMPLE_S, **watch})
         self._watch_candidate()
 
     def _watch_candidate(self) -> None:
