@@ -5,7 +5,8 @@
 It prints its port. `GET /stats` gives what it counted, as JSON. Above the rate it answers 429
 with Retry-After. The reply to a request is always the same: a sentence and a program. With
 `--dialogues` it depends on the request, so that a dialogue has two turns, the second of which
-uses a variable of the first; and different requests are counted.
+uses a variable of the first; and different requests are counted. With `--roles` the model's name
+is a role: a judge scores, a user is content, a writer's code fails, anybody else's ends well.
 """
 
 import argparse
@@ -24,6 +25,7 @@ REPLY = "Here it is.\n\n```python\nprint(sum(range(10)))\n```\n"
 USAGE = {"prompt_tokens": 40, "completion_tokens": 20, "total_tokens": 60}
 FIRST = "I try it.\n\n```python\nx = {n}\nraise ValueError(x)\n```\n"
 SECOND = "x is kept.\n\n```python\nprint(x + 1)\n```\n"
+SCORES = "333334444555"  # what a judge says, by the request: both of two pass in 55 of 100
 HEAD = "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n{more}\r\n"
 
 
@@ -76,6 +78,20 @@ def turn_of(body: bytes) -> str:
     return FIRST.format(n=re.findall(r"\d+", asked)[0])
 
 
+def said_by(body: bytes) -> str:
+    """Return the reply of whoever is asked."""
+    drawn = hashlib.sha256(body).digest()[0]
+    match json.loads(body)["model"]:
+        case "judge":
+            return f"Score: {SCORES[drawn % len(SCORES)]}"
+        case "user":
+            return '{"satisfied": true, "feedback": ""}'
+        case "writer":
+            return FIRST.format(n=drawn)
+        case _:
+            return SECOND
+
+
 class Bucket:
     """Lets `rate` requests a second through, and `burst` at once; counts all of them."""
 
@@ -118,6 +134,7 @@ class Mock(asyncio.Protocol):
         self.latency_s: float = args.latency_s
         self.whole_seconds: bool = args.whole_seconds
         self.dialogues: bool = args.dialogues
+        self.roles: bool = args.roles
         self.transport: Any = None
         self.data = b""
 
@@ -157,6 +174,8 @@ class Mock(asyncio.Protocol):
         if self.dialogues:
             self.bucket.distinct.add(hashlib.sha256(body).digest())
             reply = whole(turn_of(body))
+        if self.roles:
+            reply = whole(said_by(body))
         if self.latency_s:
             asyncio.get_running_loop().call_later(self.latency_s, self.write, reply)
         else:
@@ -192,6 +211,7 @@ def main() -> None:
     parser.add_argument("--burst", type=float, default=1.0)
     parser.add_argument("--whole-seconds", action="store_true", help="as Retry-After has them")
     parser.add_argument("--dialogues", action="store_true", help="replies of two turns, counted")
+    parser.add_argument("--roles", action="store_true", help="replies by the model's name")
     asyncio.run(serve(parser.parse_args()))
 
 
