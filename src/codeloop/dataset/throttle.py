@@ -135,10 +135,10 @@ class Throttle:
                 self._held_until = max(self._held_until, now + error.after_s)
             if went <= self._cut:  # it was under way when the last one was counted
                 return
-            self._ramping = False
             if error.too_many:
                 self._slow_down(now)
             else:
+                self._ramping = False
                 self._limit = max(1.0, self._limit * FEWER)
             self._cut = now
 

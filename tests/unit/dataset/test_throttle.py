@@ -153,6 +153,17 @@ def test_a_refusal_sets_the_pace_to_what_was_taken() -> None:
     assert throttle._wait_s(now.s) == pytest.approx(1 / 46, rel=0.1)
 
 
+def test_a_refusal_bounds_the_pace_and_not_what_is_in_flight() -> None:
+    now = Now()
+    throttle = Throttle(Allowance(64), now.clock())
+    went = [throttle.enter(0) for _ in range(8)]
+    now.s += 0.001
+    throttle.failed_at(went[-1], TOO_MANY)
+    now.s += 1
+    throttle._wait_s(now.s)
+    assert throttle._limit == 64  # a slow endpoint needs many in flight for its pace
+
+
 def test_an_endpoint_that_asks_for_long_is_left_in_peace_by_all() -> None:
     now = Now()
     throttle = Throttle(Allowance(64), now.clock())
