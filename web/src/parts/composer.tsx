@@ -6,8 +6,8 @@ import { act, chats, loadChats, mode, newChat, ownCell, picked, remember, say, s
 import { Icon, IconButton } from "./icons";
 
 export const MODES = {
-  auto: "Run all code at once",
-  confirm: "Ask before code runs",
+  auto: "Run code at once",
+  confirm: "Ask before each run",
   ask: "Only answer, run nothing",
 } as const;
 
@@ -118,6 +118,7 @@ export function Composer({ chat, working }: { chat: string | null; working: bool
         <IconButton icon="cell" label="Write code yourself" onClick={() => void here().then((to) => to && writeCell(to))} />
         <select
           aria-label="What is run"
+          title={MODES[mode.value as keyof typeof MODES]}
           value={mode.value}
           onChange={(event) => {
             mode.value = event.currentTarget.value;
@@ -125,9 +126,8 @@ export function Composer({ chat, working }: { chat: string | null; working: bool
           }}
         >
           {Object.entries(MODES).map(([name, about]) => (
-            <option key={name} value={name} title={about}>
-              {name[0]?.toUpperCase()}
-              {name.slice(1)}
+            <option key={name} value={name}>
+              {`${name[0]?.toUpperCase()}${name.slice(1)}: ${about.toLowerCase()}`}
             </option>
           ))}
         </select>

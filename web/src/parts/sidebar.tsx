@@ -2,7 +2,7 @@
 import type { VNode } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ask, chatPath, type ChatInfo } from "../api";
-import { chats, go, loadChats, route, sidebar, tried } from "../state";
+import { chats, go, loadChats, paletteShown, route, sidebar, tried } from "../state";
 import { when } from "../text/sizes";
 import { Icon, IconButton, type IconName } from "./icons";
 
@@ -59,6 +59,11 @@ export function Sidebar(): VNode {
         {!chats.value.length && <li class="muted none">{words ? "Nothing found." : "No chats yet."}</li>}
       </ul>
       <ul class="screens">
+        <li>
+          <button type="button" onClick={() => { away(); paletteShown.value = true; }}>
+            <Icon name="search" /> Do anything <kbd>Ctrl K</kbd>
+          </button>
+        </li>
         {SCREENS.map(([at, name, icon]) => (
           <li key={at}>
             <a href={`#/${at}`} aria-current={route.value.at === at ? "page" : undefined} onClick={away}>

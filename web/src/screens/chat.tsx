@@ -136,7 +136,7 @@ function Welcome(): VNode {
             </button>
           </li>
         ))}
-        <li>
+        <li class="aside">
           <button
             type="button"
             onClick={() => void newChat("Notebook").then((made) => made && writeCell(made.id))}
@@ -145,6 +145,9 @@ function Welcome(): VNode {
           </button>
         </li>
       </ul>
+      <p class="muted small tips wide">
+        Files come in by dropping or pasting them. <kbd>Ctrl K</kbd> does anything, <kbd>?</kbd> shows the keys.
+      </p>
     </div>
   );
 }
