@@ -1,5 +1,6 @@
 """Responses that go on: functions that the client answers, conversations, streams read again."""
 
+import base64
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -79,6 +80,8 @@ def test_code_runs_before_a_function_is_called(start: StartPage) -> None:
     [
         '{"name": "other", "arguments": {}}',
         '{"name": "weather", "arguments": []}',
+        '{"name": ["weather"], "arguments": {}}',
+        "[1]",
         "not JSON",
     ],
 )
@@ -167,3 +170,63 @@ def test_a_stream_is_read_again_from_where_its_reader_was(start: StartPage) -> N
         ("response.completed", whole[-1]["sequence_number"])
     ]
     assert late[0]["response"]["output"] == whole[-1]["response"]["output"]
+
+
+def test_pictures_and_files_of_a_message_lie_in_the_container(start: StartPage) -> None:
+    code = "```python\nimport os\nprint(sorted(os.listdir()), open('a.csv').read())\n```"
+    model = ScriptedModel([code])
+    client = start(models={"scripted": model}).client
+    png = "data:image/png;base64," + base64.b64encode(b"\x89PNG").decode()
+    csv = "data:text/csv;base64," + base64.b64encode(b"x\n41\n").decode()
+    content = [
+        {"type": "input_text", "text": "Look"},
+        {"type": "input_image", "image_url": png, "detail": "auto"},
+        {"type": "input_file", "filename": "../a.csv", "file_data": csv},
+    ]
+    asked = [{"role": "user", "content": content}]
+    done = respond(client, asked, tools=TOOLS, include=["code_interpreter_call.outputs"])
+    logs = next(each for each in done["output"] if each["type"] != "message")["outputs"][0]["logs"]
+    assert logs == "['a.csv', 'picture-1.png'] x\n41\n\n"
+    told = model.calls[0].messages[-1].content
+    assert told.startswith("Look")
+    assert "a.csv" in told
+    assert "picture-1.png" in told
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "input_image", "image_url": "https://example.org/a.png"},
+        {"type": "input_image", "image_url": "data:image/png;base64,===="},
+        {"type": "input_file", "filename": "a.csv"},
+        {"type": "input_file", "filename": "..", "file_data": "YQ=="},
+    ],
+)
+def test_a_picture_that_is_not_whole_or_elsewhere_is_refused(
+    start: StartPage, part: dict[str, str]
+) -> None:
+    client = start(replies=["No."]).client
+    body = {"model": "scripted", "input": [{"role": "user", "content": [part]}]}
+    for more in ({"tools": TOOLS}, {}):
+        assert client.post("/v1/responses", body | more).status == 400
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"tools": [{"type": []}]},
+        {"tools": [{"type": "function", "name": []}]},
+        {"tools": [{"type": "function", "name": "f", "parameters": "x"}]},
+        {"tools": [WEATHER], "tool_choice": {"type": "function", "name": "other"}},
+        {"input": [{"type": []}]},
+        {"input": [{"type": "function_call_output", "call_id": [], "output": {}}]},
+        {"input": [{"type": "function_call", "name": "f", "arguments": "{"}]},
+        {"input": [{"role": "user", "content": [{"type": []}]}]},
+        {"conversation": []},
+    ],
+)
+def test_a_wrong_request_is_refused_in_one_line(start: StartPage, more: dict[str, Any]) -> None:
+    body = {"model": "scripted", "input": "x", **more}
+    answer = start(replies=["No."]).client.post("/v1/responses", body)
+    assert answer.status == 400, answer.body
+    assert answer.json["error"]["message"]

@@ -1,6 +1,9 @@
 """What a request of Responses asks: its input as a dialogue so far, its tools, its first words."""
 
+import base64
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from codeloop.core import records
@@ -15,6 +18,10 @@ from codeloop.server.refusals import RefusalError
 from codeloop.server.store.store import Chat
 
 INTERPRETER = "code_interpreter"
+_FILES = frozenset({"input_file", "input_image"})
+_DATA = re.compile(
+    r"(?:data:(?:[a-z]+/(?P<ending>[a-z0-9]+)[^;,]{0,80})?(?:;[^,;]{0,80})*;base64,)?(?P<data>[A-Za-z0-9+/=]+)"
+)
 _TOOLS = frozenset({INTERPRETER, "function"})
 
 
@@ -28,7 +35,7 @@ def tools_of(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     tools = [] if tools is None else tools
     if not isinstance(tools, list) or not all(isinstance(each, dict) for each in tools):
         raise RefusalError(400, "tools: a list of objects is wanted")
-    others = [str(each.get("type")) for each in tools if each.get("type") not in _TOOLS]
+    others = [kind for each in tools if (kind := str(each.get("type"))) not in _TOOLS]
     if others:
         known = " and ".join(sorted(_TOOLS))
         raise RefusalError(400, f"tools: {others[0]} is not supported; there is {known}")
@@ -42,6 +49,55 @@ def interpreter_of(
     if body.get("tool_choice") == "none":
         return None
     return next((each for each in tools if each.get("type") == INTERPRETER), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A file or a picture in the input: its name and its bytes, or the name it is kept under."""
+
+    name: str = ""
+    data: bytes = b""
+    file_id: str = ""
+
+
+def without_files(given: Any) -> tuple[Any, list[Attached]]:
+    """Return the input without its files and pictures, and those: they belong into a container.
+
+    Raises:
+        RefusalError: one is named by a URL, or is not whole.
+    """
+    if not isinstance(given, list):
+        return given, []
+    found: list[Attached] = []
+    items = []
+    for item in given:
+        content = item.get("content") if isinstance(item, dict) else None
+        if isinstance(content, list):
+            files = [each for each in content if _is_file(each)]
+            found += [_attached(each, len(found) + at) for at, each in enumerate(files, 1)]
+            item = {**item, "content": [each for each in content if not _is_file(each)]}  # noqa: PLW2901
+        items.append(item)
+    return items, found
+
+
+def _is_file(part: Any) -> bool:
+    return isinstance(part, dict) and str(part.get("type")) in _FILES
+
+
+def _attached(part: Mapping[str, Any], number: int) -> Attached:
+    kept = part.get("file_id")
+    if isinstance(kept, str):
+        return Attached(file_id=kept)
+    source = part.get("image_url" if part["type"] == "input_image" else "file_data")
+    found = _DATA.fullmatch(source) if isinstance(source, str) else None
+    if found is None:
+        raise RefusalError(400, f"{part['type']}: a file_id, or a data URI, is wanted")
+    try:
+        data = base64.b64decode(found["data"], validate=True)
+    except ValueError as error:
+        raise RefusalError(400, f"{part['type']}: its data is no base64") from error
+    name = part.get("filename") or f"picture-{number}.{found['ending'] or 'bin'}"
+    return Attached(str(name), data)
 
 
 def read_input(
@@ -61,13 +117,13 @@ def read_input(
     history = History()
     earlier = before.settings["response"]["output"] if before is not None else ()
     calls = [each for each in (*earlier, *known, *given) if each.get("type") == "function_call"]
-    names = {each.get("call_id"): f"`{each.get('name')}`" for each in calls}
+    names = {str(each.get("call_id")): f"`{each.get('name')}`" for each in calls}
     for item in known:
         _take(history, item, names)
     return history, [kept for item in given if (kept := _take(history, item, names)) is not None]
 
 
-def _take(history: History, item: Mapping[str, Any], names: Mapping[Any, str]) -> Said | None:
+def _take(history: History, item: Mapping[str, Any], names: Mapping[str, str]) -> Said | None:
     """Go on by one item; return it as it is kept, if it is."""
     match item.get("type", "message"):
         case "message":
@@ -81,7 +137,7 @@ def _take(history: History, item: Mapping[str, Any], names: Mapping[Any, str]) -
         case "function_call":
             history.take_call(str(item.get("name")), str(item.get("arguments") or ""))
         case "function_call_output":
-            name = names.get(item.get("call_id"), "The function")
+            name = names.get(str(item.get("call_id")), "The function")
             history.take("user", returned_text(name, content_text(item.get("output"))))
         case "reasoning":
             return None

@@ -43,12 +43,11 @@ class Functions:
             call = json.loads(block)
         except (ValueError, RecursionError):
             return None
-        if not isinstance(call, dict) or call.get("name") not in self.told:
-            return None
-        arguments = call.get("arguments", {})
+        name = str(call.get("name")) if isinstance(call, dict) else ""
+        arguments = call.get("arguments", {}) if name in self.told else None
         if not isinstance(arguments, dict):
             return None
-        return str(call["name"]), json.dumps(arguments, ensure_ascii=False)
+        return name, json.dumps(arguments, ensure_ascii=False)
 
 
 NONE = Functions({})

@@ -120,7 +120,7 @@ def content_text(content: Any) -> str:
 
 
 def _part_text(part: Any) -> str:
-    kind = part.get("type") if isinstance(part, dict) else None
+    kind = str(part.get("type")) if isinstance(part, dict) else ""
     if kind in {"refusal", "input_file", "image_url", "input_image", "input_audio"}:
         raise RefusalError(
             400, f"content of type {kind} is not supported: put files in a container"

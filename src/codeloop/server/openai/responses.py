@@ -17,10 +17,19 @@ from codeloop.core.events import DialogueDone, TurnDone
 from codeloop.core.protocols import Sampling, Session
 from codeloop.loop.critics import ExecutionCritic
 from codeloop.loop.refine import refine
+from codeloop.server.chats.files import file_name
 from codeloop.server.chats.rooms import LazySession
 from codeloop.server.chats.service import Chats
 from codeloop.server.models import StoppableModel
-from codeloop.server.openai.asking import begin, interpreter_of, read_input, tools_of
+from codeloop.server.openai.asking import (
+    INTERPRETER,
+    Attached,
+    begin,
+    interpreter_of,
+    read_input,
+    tools_of,
+    without_files,
+)
 from codeloop.server.openai.completions import sampling_of, sum_usage
 from codeloop.server.openai.containers import Containers, file_id, shown_path
 from codeloop.server.openai.conversations import Conversations
@@ -153,10 +162,14 @@ class Responses:
         conversation = self._conversations.named(user, body)
         before = self._before(user, body)
         known = conversation.settings["items"] if conversation is not None else []
-        history, items = read_input(body.get("input"), known, before=before)
+        given, attached = without_files(body.get("input"))
+        history, items = read_input(given, known, before=before)
+        if attached and tool is None:
+            text = f"files and pictures lie in a container: they need the tool {INTERPRETER}"
+            raise RefusalError(400, text)
         container = None
         if tool is not None:
-            files = self._files(user, tool)
+            files = self._files(user, tool, attached)
             container = self._container(user, tool, before or conversation)
             self._bring(container, files, history)
         dialogue = begin(
@@ -207,24 +220,31 @@ class Responses:
             container = self._containers.create(user, name="auto")
         return container
 
-    def _files(self, user: int, tool: Mapping[str, Any]) -> list[Chat]:
-        """Return the files that are to come into the container."""
+    def _files(
+        self, user: int, tool: Mapping[str, Any], attached: Sequence[Attached]
+    ) -> list[tuple[str, bytes]]:
+        """Return the names and the bytes of files that are to come into the container."""
         wanted = tool.get("container")
         names = (wanted.get("file_ids") if isinstance(wanted, dict) else None) or []
         if not isinstance(names, list) or not all(isinstance(each, str) for each in names):
             raise RefusalError(400, "file_ids: a list of names is wanted")
-        return [self._shelf.find(user, FILE, name) for name in names]
+        all_files = [*(Attached(file_id=name) for name in names), *attached]
+        return [self._file(user, each) for each in all_files]
 
-    def _bring(self, container: Chat, files: Sequence[Chat], history: History) -> None:
+    def _file(self, user: int, attached: Attached) -> tuple[str, bytes]:
+        if not attached.file_id:
+            return file_name(attached.name), attached.data
+        file = self._shelf.find(user, FILE, attached.file_id)
+        return file.title, self._parts.store.blobs.read(file.settings["blob"])
+
+    def _bring(self, container: Chat, files: Sequence[tuple[str, bytes]], history: History) -> None:
         """Put files into a container, and tell the model of them as a chat does."""
-        blobs = self._parts.store.blobs
         with tempfile.TemporaryDirectory() as folder:
             paths = []
-            for file in files:
-                path = Path(folder) / file.title
-                data = blobs.read(file.settings["blob"])
+            for name, data in files:
+                path = Path(folder) / name
                 path.write_bytes(data)
-                self._containers.put(container, file.title, data)
+                self._containers.put(container, name, data)
                 paths.append(path)
             if paths:
                 history.tell_files(paths)
