@@ -13,6 +13,7 @@ from codeloop.core.protocols import Model, Reply, Sampling
 RAMP_FROM, RAMP_S = 8, 0.02  # in flight at first; doubled so often, while nothing was refused
 FEWER = 0.7  # of what is in flight, after a failure
 SLOWER = 0.92  # of the pace, after a refusal
+MUCH_SLOWER = 0.7  # after one that soon follows another
 FASTER, CALM_S = 0.01, 10.0  # of the pace is added in a second; more, the longer all goes well
 SEARCHING = 0.5  # of the pace is added in a second, between a first refusal at once and the second
 BEHIND_S = 0.05  # so much of the pace may be caught up with
@@ -180,11 +181,12 @@ class Throttle:
         window_s = now - max(self._cut, now - WINDOW_S, self._opened or 0.0)
         taken = sum(1 for went in self._taken if went >= now - window_s)
         pace = self._pace
-        self._searching = pace is None and window_s < SHORTEST_WINDOW_S
+        again_soon = pace is not None and window_s < SHORTEST_WINDOW_S
+        self._searching = window_s < SHORTEST_WINDOW_S and self._searching
         if pace is None or window_s >= SHORTEST_WINDOW_S:
             measured = taken / max(window_s, 0.05)
             pace = measured if pace is None else min(pace, measured)
-        self._pace = max(0.1, SLOWER * pace)
+        self._pace = max(0.1, (MUCH_SLOWER if again_soon else SLOWER) * pace)
         self._paced = now
         self._next = max(self._next, now + 1 / self._pace)
 

@@ -153,6 +153,26 @@ def test_a_refusal_sets_the_pace_to_what_was_taken() -> None:
     assert throttle._wait_s(now.s) == pytest.approx(1 / 46, rel=0.1)
 
 
+def test_refusals_that_follow_one_another_slow_down_by_much() -> None:
+    now = Now()
+    throttle = Throttle(Allowance(64), now.clock())
+    for _ in range(40):
+        now.s += 0.01
+        throttle.enter(0)
+        throttle.leave()
+    paces = []
+    for _ in range(3):
+        went = throttle.enter(0)
+        throttle.leave()
+        now.s += 0.001
+        throttle.failed_at(went, TOO_MANY)
+        assert throttle._pace is not None
+        paces.append(throttle._pace)
+        now.s += 1 / throttle._pace
+    assert paces[1] == pytest.approx(0.7 * paces[0], rel=0.05)
+    assert paces[2] == pytest.approx(0.7 * paces[1], rel=0.05)
+
+
 def test_a_refusal_bounds_the_pace_and_not_what_is_in_flight() -> None:
     now = Now()
     throttle = Throttle(Allowance(64), now.clock())
