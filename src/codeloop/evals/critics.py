@@ -10,6 +10,7 @@ from codeloop.core.protocols import Model, Reply, Sampling
 from codeloop.evals.extraction import Extraction, Rule, extract
 from codeloop.evals.settings import FeedbackKind, Settings, Stop, Visible
 from codeloop.judge.explaining import explain
+from codeloop.judge.judging import Linked
 from codeloop.judge.many import RigPool
 from codeloop.loop.prompts import sections, verdict_text
 from codeloop.loop.sentences import first_sentences
@@ -93,6 +94,7 @@ class Examiner:
         self._person = person
         self._other = other
         self._tests = visible_tests(problem, settings.visible)
+        self._every = (*problem.tests, *problem.hidden)
         self._decided: dict[str, Verdict] = {}
         self.seen: list[Seen] = []
 
@@ -108,10 +110,11 @@ class Examiner:
         if before is not None and before.extraction.code and extraction.rule is Rule.NONE:
             extraction = Extraction(before.extraction.code, Rule.KEPT)
         said_all = before is not None and extraction.code == before.extraction.code
-        verdict = before.verdict if before and said_all else self._judged(extraction, self._tests)
-        self.seen.append(Seen(extraction, verdict))
         settings = self._settings
-        if len(self.seen) >= settings.turns:
+        last = len(self.seen) + 1 >= settings.turns
+        verdict = before.verdict if before and said_all else self._shown(extraction, last=last)
+        self.seen.append(Seen(extraction, verdict))
+        if last:
             return None  # nobody will read it
         if settings.stop is Stop.ORACLE and self.decide(extraction).passed:
             return None
@@ -128,9 +131,31 @@ class Examiner:
             SandboxError: the rig failed.
         """
         if extraction.code not in self._decided:
-            every = (*self.problem.tests, *self.problem.hidden)
-            self._decided[extraction.code] = self._judged(extraction, every)
+            self._decided[extraction.code] = self._judged(extraction, self._every)
         return self._decided[extraction.code]
+
+    def _shown(self, extraction: Extraction, *, last: bool) -> Verdict:
+        """Return the verdict of the visible tests.
+
+        Where those that decide begin with them, or where nobody will be told, one trial is enough
+        for a solution that passes.
+        """
+        every, shown = self._every, self._tests
+        if every == shown:
+            return self.decide(extraction)
+        if not all(isinstance(tests, Linked) for tests in (*every, *shown)):
+            return self._judged(extraction, shown)
+        if every[: len(shown)] == shown:
+            verdict = self.decide(extraction)
+            return verdict if verdict.sets_passed < len(shown) else _of_passed(verdict, len(shown))
+        if last and extraction.code not in self._decided:
+            verdict = self._judged(extraction, (*every, *shown))
+            if verdict.passed and not verdict.forgeable:
+                self._decided[extraction.code] = _of_passed(verdict, len(every))
+                return _of_passed(verdict, len(shown))
+            if verdict.sets_passed < len(every) and not verdict.forgeable:
+                self._decided[extraction.code] = verdict
+        return self._judged(extraction, shown)
 
     def _judged(self, extraction: Extraction, tests: Sequence[Tests]) -> Verdict:
         if extraction.rule is Rule.NONE:
@@ -165,6 +190,17 @@ class Examiner:
         with self._pool.lend() as rig:
             trace = explain(self.problem, extraction.code, self._tests, verdict, rig)
         return replace(verdict, trace=trace)
+
+
+def _of_passed(verdict: Verdict, sets: int) -> Verdict:
+    """Return the verdict of the first sets of tests, which passed."""
+    return Verdict(
+        Reason.PASSED,
+        forgeable=verdict.forgeable,
+        sets_passed=sets,
+        cpu_s=verdict.cpu_s,
+        wall_s=verdict.wall_s,
+    )
 
 
 def said_of(problem: Problem, pool: RigPool, visible: Visible) -> str:
