@@ -38,7 +38,7 @@ _KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (AnswerTests, CheckTests, PackedTests, ProgramTests, ScriptTests)
 }
-_IDLE_S = 5.0  # that a call may sleep; evalplus gives 4 s by the clock
+_IDLE_S = 4.0  # that a call may sleep; evalplus gives as much by the clock, all told
 _MORE_TIME = 4  # times what the reference took for its slowest call, as evalplus gives
 
 

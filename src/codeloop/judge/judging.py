@@ -1,5 +1,6 @@
 """Judges one solution: has a rig try it against a problem's tests, and says what came of it."""
 
+import signal
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -35,6 +36,9 @@ Linked = FunctionTests | PackedTests | CheckTests
 _Apart = tuple[AbstractContextManager[object], AbstractContextManager[object]]
 _TWICE = frozenset({Reason.LIMIT, Reason.DIED, Reason.UNJUDGED})
 _OWN_CLOCK = frozenset({Status.CPU_LIMIT, Status.WALL_LIMIT})
+_BY_MACHINE = frozenset(  # how a process ends that may have found no memory
+    GuestError("Signal", f"signal {number}") for number in (signal.SIGKILL, signal.SIGBUS)
+)
 _FIRST_SHARE = 1 / 3  # of the time for a step, where a second trial follows that has all of it
 
 
@@ -51,7 +55,8 @@ def judge(
 
     A verdict that rests on a limit, or on a process that died, is reached twice before it counts,
     the second time within `alone`, which may keep other trials off the machine. A limit of the
-    candidate's own time needs no more for that than a processor to itself (`has_processor`).
+    candidate's own time needs no more for that than a processor to itself (`has_processor`); who
+    left by itself, nothing.
 
     Raises:
         SandboxError: the rig failed twice, or a test is itself at fault; no verdict either way.
@@ -104,15 +109,24 @@ def _asker(
 
 def _twice(ask: Callable[[bool], Verdict], apart: _Apart) -> Verdict:
     """Return a verdict; one that the machine may have had a part in only if it is reached again."""
-    alone, own = apart
     try:
         verdict = ask(False)
     except SandboxError:
         return ask(True)
     if verdict.reason not in _TWICE:
         return verdict
-    with own if verdict.limit in _OWN_CLOCK else alone:
+    with _apart_for(verdict, apart):
         return ask(True)
+
+
+def _apart_for(verdict: Verdict, apart: _Apart) -> AbstractContextManager[object]:
+    """Return what has to keep others away while a verdict is reached again."""
+    alone, own = apart
+    if verdict.limit in _OWN_CLOCK:
+        return own
+    if verdict.reason is Reason.DIED and verdict.error not in _BY_MACHINE:
+        return nullcontext()  # it left, or crashed: nobody beside it has a part in that
+    return alone
 
 
 def _added(first: Verdict, second: Verdict) -> Verdict:

@@ -98,6 +98,25 @@ def test_a_limit_counts_only_if_it_is_met_again_alone(
     assert given == [PROBLEM.limits.step_cpu_s / 3, PROBLEM.limits.step_cpu_s]
 
 
+@pytest.mark.parametrize(("number", "waits"), [(None, False), (11, False), (9, True), (7, True)])
+def test_who_left_by_itself_is_tried_again_beside_others(
+    number: int | None, *, waits: bool
+) -> None:
+    code = 0 if number is None else None
+    end = TrialResult(encode({"reason": "gone"}), Status.OK, exit_code=code, signal=number)
+    rig = ScriptedRig([end, end])
+    entered = []
+
+    @contextmanager
+    def alone() -> Iterator[None]:
+        entered.append(1)
+        yield
+
+    assert judge(PROBLEM, "", rig, alone=alone()).reason is Reason.DIED
+    assert bool(entered) is waits
+    assert rig.eager == [False, True]
+
+
 def test_a_wrong_answer_is_not_asked_for_again() -> None:
     facts = {"input": "1", "expected": "2", "actual": "3"}
     verdict = judge(PROBLEM, "", ScriptedRig([report("wrong_answer", **facts)]))
