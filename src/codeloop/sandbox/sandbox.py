@@ -48,6 +48,7 @@ class Sandbox:
         self._lock = threading.Lock()
         self._languages: dict[str, Language] | None = None  # looked for when first asked about
         self._sessions: weakref.WeakSet[SandboxSession | SandboxRig] = weakref.WeakSet()
+        self._programs: dict[GuestProgram, bytes] = {}  # of judges, compiled
         self._present = present_in(guest_packages)
         self._zygote = self._start()
         self._closed = False
@@ -106,7 +107,9 @@ class Sandbox:
         self, mode: ResidentMode, program: GuestProgram, limits: ExecutionLimits
     ) -> Resident:
         """Return a part of a rig: a program of a judge in a jail that starts when first needed."""
-        return Resident(mode, compiled(program), self._open_slot, limits)
+        if program not in self._programs:
+            self._programs[program] = compiled(program)
+        return Resident(mode, self._programs[program], self._open_slot, limits)
 
     def close(self) -> None:
         """End all sessions and the zygote."""

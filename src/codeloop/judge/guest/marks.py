@@ -180,6 +180,8 @@ _READERS: dict[int, Callable[[_Reader, int], Any]] = {
     ord("N"): lambda reader, _: None,
     ord("T"): lambda reader, _: True,
     ord("F"): lambda reader, _: False,
+    ord("."): lambda *_: Opaque("ellipsis"),
+    ord("S"): lambda *_: Opaque("type"),  # StopIteration, which marshal knows
     ord("i"): lambda reader, _: reader.fixed("<i")[0],
     ord("l"): lambda reader, _: reader.long(),
     ord("g"): lambda reader, _: reader.fixed("<d")[0],
