@@ -1,7 +1,7 @@
 """What a run leaves, read by the engine that serves it: numbers compared, not shapes."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -194,3 +194,22 @@ def test_no_token_of_400_real_snippets_differs_from_the_engines(
     ours, engine = load_tokenizer(Origin(name, path)), serve(path)
     differing = [t for t in snippets(400) if ours(t)["input_ids"] != engine.tokens(t)]
     assert not differing
+
+
+def test_two_tokens_that_are_as_likely_are_not_told_apart(folder: Path) -> None:
+    model = load_model(Origin("tiny", folder)).model
+    tokens = list(range(3, 30))
+    with torch.no_grad():
+        said = torch.log_softmax(model(input_ids=torch.tensor([tokens])).logits[0].double(), -1)
+
+    def off_by(nats: float) -> Fidelity:
+        def engine(before: Sequence[int]) -> list[float]:
+            row = said[len(before) - 1].clone()
+            first, second = row.topk(2).indices
+            row[second] = row[first] + 1e-9 if row[first] - row[second] < nats else row[second]
+            return list(row.tolist())
+
+        return compare(model, engine, [tokens])
+
+    assert off_by(0.005).top1 == 1.0
+    assert off_by(10.0).top1 < 1.0
