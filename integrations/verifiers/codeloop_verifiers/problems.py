@@ -9,6 +9,7 @@ from pathlib import Path
 import verifiers.v1 as vf
 
 from codeloop.cli import benchmarking
+from codeloop.core.dialogue import plain_messages
 from codeloop.evals.benchmarks import Benchmark, benchmark
 from codeloop.evals.prepared import Prepared
 from codeloop.evals.run import opening
@@ -63,8 +64,6 @@ class Problems(vf.Taskset[ProblemTask, ProblemsConfig]):
     def load(self) -> Iterator[ProblemTask]:
         with open_bench(self.config) as bench:
             for name in bench.prepared.ids:
-                messages = [
-                    {"role": each.role.value, "content": each.content}
-                    for each in opening(bench.prepared.problem(name), bench.benchmark)
-                ]
-                yield ProblemTask(ProblemData(id=name, prompt=messages), self.config.task)
+                told = opening(bench.prepared.problem(name), bench.benchmark)
+                data = ProblemData(id=name, prompt=plain_messages(told))
+                yield ProblemTask(data, self.config.task)

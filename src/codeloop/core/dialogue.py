@@ -1,6 +1,7 @@
 """The one record: a dialogue, made of turns; whoever reads it may only make a longer one."""
 
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Self
@@ -23,6 +24,11 @@ class Message:
 
     role: Role
     content: str
+
+
+def plain_messages(messages: Iterable[Message]) -> list[dict[str, str]]:
+    """Return messages as chat formats have them: a role and a content each."""
+    return [{"role": each.role.value, "content": each.content} for each in messages]
 
 
 class Source(StrEnum):

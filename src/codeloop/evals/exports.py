@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from codeloop.core import records
-from codeloop.core.dialogue import Dialogue, Finish, Message, Turn
+from codeloop.core.dialogue import Dialogue, Finish, Turn, plain_messages
 from codeloop.core.errors import ConfigError, DataError
 from codeloop.evals.reports.figures import passes, sets_of, stop_turn
 from codeloop.evals.reports.published import family
@@ -176,8 +176,8 @@ def _sample(settings: Settings, row: Row) -> Json:
     turn = _last(settings, row)
     kept = ("rule", "visible", "base", "plus", "reason", "forgeable", "tokens", "code", "why")
     return sample | {
-        "input": _messages(dialogue.opening),
-        "messages": _messages(render(dialogue)),
+        "input": plain_messages(dialogue.opening),
+        "messages": plain_messages(render(dialogue)),
         "output": _output(settings, dialogue.turns[-1], usage),
         "scores": {
             name: {
@@ -197,10 +197,6 @@ def _sample(settings: Settings, row: Row) -> Json:
         "total_time": row["wall_s"],
         "working_time": row["model_s"],
     }
-
-
-def _messages(messages: Iterable[Message]) -> list[Json]:
-    return [{"role": each.role.value, "content": each.content} for each in messages]
 
 
 def _output(settings: Settings, turn: Turn, usage: Mapping[str, int]) -> Json:

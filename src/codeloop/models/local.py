@@ -18,14 +18,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from codeloop.core.dialogue import Message
+from codeloop.core.dialogue import Message, plain_messages
 from codeloop.core.errors import ConfigError, DataError, MissingExtraError, ModelError
 from codeloop.core.protocols import Reply, Sampling
 from codeloop.models.endpoint import Endpoint
 from codeloop.models.gguf import Header, read_header
 from codeloop.models.openai import OpenAIModel, Patience
 from codeloop.models.transport import Address
-from codeloop.models.wire import wire_messages
 
 CONTEXT_TOKENS = 8192
 COUNT_S = 60.0
@@ -104,7 +103,7 @@ class LocalModel:
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """Return how many tokens the model's template makes of the messages, exactly."""
-        body = {"messages": wire_messages(messages)}
+        body = {"messages": plain_messages(messages)}
         answer = self._client.fetch("/chat/completions/input_tokens", body, timeout_s=COUNT_S)
         return int(answer["input_tokens"])
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from codeloop.core.dialogue import Finish, Message, Usage
+from codeloop.core.dialogue import Finish, Message, Usage, plain_messages
 from codeloop.core.protocols import Reply, Sampling, TokenLogprob
 from codeloop.models.estimate import estimate_text_tokens, estimate_tokens
 
@@ -29,7 +29,7 @@ def request_body(
     """Return the request; what is None is left out, and so is what the server does not know."""
     body: dict[str, Any] = {
         "model": name,
-        "messages": wire_messages(messages),
+        "messages": plain_messages(messages),
         "stream": streamed or None,
         "stream_options": {"include_usage": True} if streamed else None,
         "temperature": sampling.temperature,
@@ -44,11 +44,6 @@ def request_body(
         body["max_completion_tokens"] = body["max_tokens"]
     sent = {key: value for key, value in body.items() if value is not None and key not in without}
     return _ENCODER.encode(sent).encode("utf-8", "replace")
-
-
-def wire_messages(messages: Sequence[Message]) -> list[dict[str, str]]:
-    """Return the messages as the format has them."""
-    return [{"role": each.role.value, "content": each.content} for each in messages]
 
 
 @dataclass(slots=True)

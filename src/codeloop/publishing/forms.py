@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from codeloop.core.codeblocks import find_blocks
-from codeloop.core.dialogue import Dialogue, Source, Turn
+from codeloop.core.dialogue import Dialogue, Source, Turn, plain_messages
 from codeloop.dataset.records import Example, Way
 from codeloop.loop.prompts import feedback_parts, render
 
@@ -43,9 +43,7 @@ def as_messages(example: Example) -> Row:
     is shown: put together, they are `loop.prompts.render`.
     """
     dialogue = example.dialogue
-    messages: list[Row] = [
-        {"role": each.role.value, "content": each.content} for each in dialogue.opening
-    ]
+    messages: list[Row] = [*plain_messages(dialogue.opening)]
     for at, turn in enumerate(dialogue.turns):
         messages.append(
             {"role": "assistant", "content": turn.reply, "failed": has_failed(example, at)}
@@ -149,4 +147,4 @@ def _after(turn: Turn) -> list[Row]:
 
 
 def _shown(dialogue: Dialogue) -> list[Row]:
-    return [{"role": each.role.value, "content": each.content} for each in render(dialogue)]
+    return [*plain_messages(render(dialogue))]

@@ -1,7 +1,7 @@
 import pytest
 from fakes import ScriptedSession, failed, ok
 
-from codeloop.core.dialogue import Cell, Dialogue, Feedback, Role, Source, Turn
+from codeloop.core.dialogue import Cell, Dialogue, Feedback, Role, Source, Turn, plain_messages
 from codeloop.core.execution import ExecutionResult, Output, Status
 from codeloop.core.records import to_json
 from codeloop.loop.critics import ExecutionCritic
@@ -9,7 +9,6 @@ from codeloop.loop.opening import ask
 from codeloop.loop.prompts import render
 from codeloop.loop.refine import refine, to_the_end
 from codeloop.models.scripted import ScriptedModel
-from codeloop.models.wire import wire_messages
 from codeloop.train.config import Mask
 from codeloop.train.rendering import End, Kind, from_dialogue, from_row, plain, with_mask
 
@@ -39,7 +38,7 @@ def repaired() -> Dialogue:
 
 def test_a_row_is_what_an_endpoint_is_sent_to_the_character() -> None:
     dialogue = repaired()
-    assert plain(from_dialogue(dialogue).messages) == wire_messages(render(dialogue))
+    assert plain(from_dialogue(dialogue).messages) == plain_messages(render(dialogue))
 
 
 def test_a_row_is_what_the_loop_has_sent_in_every_turn() -> None:
@@ -51,7 +50,7 @@ def test_a_row_is_what_the_loop_has_sent_in_every_turn() -> None:
     replies = [at for at, each in enumerate(messages) if each["role"] == "assistant"]
     assert len(model.calls) == len(replies) == 3
     for call, at in zip(model.calls, replies, strict=True):
-        assert wire_messages(call.messages) == messages[:at]
+        assert plain_messages(call.messages) == messages[:at]
 
 
 def test_replies_are_told_apart_by_what_came_before_them() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from codeloop.core import records
-from codeloop.core.dialogue import Dialogue
+from codeloop.core.dialogue import Dialogue, plain_messages
 from codeloop.core.errors import DataError
 from codeloop.dataset.sources.fields import UnfitError
 from codeloop.dataset.sources.fields import dialogue as of_messages
@@ -69,7 +69,7 @@ def exported(  # noqa: PLR0911  one for each form
         case NotebookForm.RECORD:
             return f"{records.encode(dialogue)}\n".encode()
         case NotebookForm.CODE_FEEDBACK:
-            messages = [{"role": m.role.value, "content": m.content} for m in render(dialogue)]
+            messages = plain_messages(render(dialogue))
             line = records.as_line({"id": dialogue.id, "messages": messages})
             return f"{line}\n".encode()
         case NotebookForm.ARCHIVE:

@@ -5,6 +5,7 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from codeloop.core.dialogue import plain_messages
 from codeloop.server.chats.carrying import carrying_routes
 from codeloop.server.chats.files import file_routes
 from codeloop.server.chats.reactions import reaction_routes
@@ -160,7 +161,7 @@ class _Acts:
 
     def prompt(self, asked: Asked) -> Any:
         told = self._chats.prompt(self._chat(asked), asked.path["turn"])
-        return {"messages": [{"role": each.role.value, "content": each.content} for each in told]}
+        return {"messages": plain_messages(told)}
 
     def variables(self, asked: Asked) -> Any:
         session = self._chats.parts.rooms.live(self._chat(asked).id)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from codeloop.core.dialogue import Dialogue, Role, Turn
+from codeloop.core.dialogue import Dialogue, Role, Turn, plain_messages
 from codeloop.dataset.keys import digest
 from codeloop.dataset.records import Example, Query, Way, normalised
 from codeloop.loop.prompts import render
@@ -180,7 +180,7 @@ def _texts(dialogue: Dialogue) -> list[str]:
 
 def _prompt(dialogue: Dialogue, turns: int) -> list[dict[str, str]]:
     before = replace(dialogue, turns=dialogue.turns[:turns])
-    return [{"role": each.role.value, "content": each.content} for each in render(before)]
+    return plain_messages(render(before))
 
 
 def _preferences(rated: Rated) -> Iterator[dict[str, Any]]:

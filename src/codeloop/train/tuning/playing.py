@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from codeloop.core.dialogue import Dialogue, Feedback, Message, Turn
+from codeloop.core.dialogue import Dialogue, Feedback, Message, Turn, plain_messages
 from codeloop.core.errors import ModelError
 from codeloop.core.events import Event, TurnDone
 from codeloop.core.problem import Problem, Verdict
@@ -29,7 +29,7 @@ class Task:
     @property
     def prompt(self) -> list[dict[str, str]]:
         """The messages as a trainer's data set holds them."""
-        return [{"role": each.role.value, "content": each.content} for each in self.opening]
+        return plain_messages(self.opening)
 
 
 class TimedJudge:

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from codeloop.core.dialogue import Finish, Message, Usage
+from codeloop.core.dialogue import Finish, Message, Usage, plain_messages
 from codeloop.core.errors import ModelError
 from codeloop.core.protocols import Reply, Sampling, Session
 from codeloop.judge.many import RigPool
@@ -151,9 +151,8 @@ class Policy:
         return {self.tokenizer.eos_token_id}
 
     def _rendered(self, messages: Sequence[Message]) -> str:
-        plain = [{"role": each.role.value, "content": each.content} for each in messages]
         text: str = self.tokenizer.apply_chat_template(
-            plain, tokenize=False, add_generation_prompt=True
+            plain_messages(messages), tokenize=False, add_generation_prompt=True
         )
         return text
 
