@@ -1,5 +1,7 @@
 import contextlib
+import marshal
 import tracemalloc
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 
 from codeloop.judge.guest import wire
 from codeloop.judge.guest.candidate import _arguments
+from codeloop.judge.guest.marks import VERSION, read_mark
 from codeloop.judge.guest.wire import Opaque, WireError, decode, encode
 
 TEXT = st.text(st.characters(exclude_categories=()))  # lone surrogates too
@@ -40,6 +43,10 @@ VALUES = st.recursive(
     ),
     max_leaves=20,
 )
+
+
+def marked(value: Any) -> bytes:
+    return marshal.dumps(value, VERSION)
 
 
 def spell(value: Any) -> str:
@@ -147,25 +154,30 @@ def test_keys_of_one_hash_are_refused_in_number() -> None:
         decode(hostile)
 
 
-@given(st.binary(max_size=400))
+@pytest.mark.parametrize("read", [decode, read_mark])
+@given(data=st.binary(max_size=400))
 @settings(max_examples=300)
-def test_hostile_bytes_are_a_value_or_an_error(data: bytes) -> None:
+def test_hostile_bytes_are_a_value_or_an_error(read: Callable[[bytes], Any], data: bytes) -> None:
     with contextlib.suppress(WireError):
-        decode(data)
+        read(data)
 
 
-@given(VALUES, st.data())
+@pytest.mark.parametrize(("write", "read"), [(encode, decode), (marked, read_mark)])
+@given(value=VALUES, data=st.data())
 @settings(max_examples=300)
-def test_a_damaged_message_is_a_value_or_an_error(value: Any, data: st.DataObject) -> None:
-    message = bytearray(encode(value))
+def test_a_damaged_message_is_a_value_or_an_error(
+    write: Callable[[Any], bytes], read: Callable[[bytes], Any], value: Any, data: st.DataObject
+) -> None:
+    message = bytearray(write(value))
     at = data.draw(st.integers(0, len(message) - 1))
     message[at] = data.draw(st.integers(0, 255))
     with contextlib.suppress(WireError):
-        decode(bytes(message))
+        read(bytes(message))
 
 
-def test_a_claimed_size_allocates_nothing() -> None:
-    sizes = (b"\xff\xff\xff\xff", b"\xff\xff\xff\x0f", b"\x00\x12\x7a\x00")
+@pytest.mark.parametrize("read", [decode, read_mark])
+def test_a_claimed_size_allocates_nothing(read: Callable[[bytes], Any]) -> None:
+    sizes = (b"\xff\xff\xff\xff", b"\xff\xff\xff\x0f", b"\x00\x12\x7a\x00", b"\x01\x00\x00\x80")
     messages = [
         bytes([tag]) + size + rest
         for tag in range(256)
@@ -176,7 +188,7 @@ def test_a_claimed_size_allocates_nothing() -> None:
     try:
         for message in messages:
             with contextlib.suppress(WireError):
-                decode(message)
+                read(message)
         assert tracemalloc.get_traced_memory()[1] < 1_000_000
     finally:
         tracemalloc.stop()
