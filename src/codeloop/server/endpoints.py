@@ -18,6 +18,7 @@ from codeloop.server.refusals import RefusalError, code_of
 from codeloop.server.store.users import User
 
 BODY_BYTES = 4 * MIB
+YES = frozenset({"1", "true", "yes"})  # of a query
 _MISSING = object()
 
 
@@ -67,6 +68,10 @@ class Asked:
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
             raise RefusalError(400, f"{name}: a number from {least} to {most} is wanted")
         return value
+
+    def asks(self, name: str) -> bool:
+        """Return whether the query says yes to something."""
+        return self.query.get(name) in YES
 
     def flag(self, name: str, *, default: bool) -> bool:
         """Return yes or no of the body.

@@ -26,7 +26,6 @@ from codeloop.server.refusals import RefusalError
 from codeloop.server.store.store import Chat
 
 IMPORT_BYTES = 32 * MIB
-_YES = frozenset({"1", "true", "yes"})
 _MOST_CHATS = 200  # of one import
 _FILES_BYTES = 64 * MIB  # of a chat, in its archive
 
@@ -54,7 +53,7 @@ def carrying_routes(chats: Chats) -> list[BaseRoute]:
             raise RefusalError(409, "this chat is empty", "empty")
         files = _files(chats, chat) if form is NotebookForm.ARCHIVE else None
         title = chat.title
-        if asked.query.get("redact") in _YES:
+        if asked.asks("redact"):
             dialogue, title = records.decode(_redacted(dialogue)), redacted(title)
             files = None if files is None else _redacted_files(files)
         chats.parts.store.log(asked.user.id, "chat.export", chat.id, form.value)

@@ -358,10 +358,9 @@ def _is_relayed(body: Mapping[str, Any]) -> bool:
     for each in messages if isinstance(messages, list) else []:
         parts = each.get("content") if isinstance(each, dict) else None
         rich = isinstance(parts, list) and any(
-            isinstance(part, dict) and str(part.get("type", "text")) not in {"text", "None"}
-            for part in parts
+            isinstance(part, dict) and part.get("type") not in ("text", None) for part in parts
         )
-        if rich or (isinstance(each, dict) and str(each.get("role")) in {"tool", "function"}):
+        if rich or (isinstance(each, dict) and each.get("role") in ("tool", "function")):
             asked.add("messages")
     return bool(asked)
 

@@ -20,7 +20,6 @@ from codeloop.server.openai.storage import storage_routes
 from codeloop.server.refusals import RefusalError
 
 _STREAM = "text/event-stream"
-_YES = frozenset({"1", "true", "yes"})
 _UNBUFFERED = {"X-Accel-Buffering": "no"}
 
 
@@ -112,11 +111,11 @@ class _Responses:
         """Answer with a response as it is; with `stream`, with what it says after an event."""
         asked = await asked_of(request)
         user, name, include = asked.user.id, asked.path["response"], _included(asked)
-        if asked.query.get("stream", "").lower() not in _YES:
+        if not asked.asks("stream"):
             find = self._responses.find
             found = await run_in_threadpool(guarded, lambda _: find(user, name), asked)
             return JSONResponse(shown(found, include))
-        after = asked.number("starting_after", -1, least=0, most=10**9) if _resumes(asked) else -1
+        after = asked.number("starting_after", -1, least=-1, most=10**9)
         again = self._responses.again
         running = await run_in_threadpool(guarded, lambda _: again(user, name), asked)
         stream = _shown_stream(running, include, stops=False, after=after)
@@ -145,10 +144,6 @@ async def _shown_stream(
     finally:
         if stops and not running.ended:
             running.stop()
-
-
-def _resumes(asked: Asked) -> bool:
-    return "starting_after" in asked.query
 
 
 def _include(value: Any) -> list[str]:

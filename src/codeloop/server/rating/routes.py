@@ -11,7 +11,7 @@ from codeloop.core.records import as_line
 from codeloop.publishing.card import Reports, card
 from codeloop.publishing.facts import count
 from codeloop.server.chats.service import Chats
-from codeloop.server.endpoints import Asked, endpoint
+from codeloop.server.endpoints import YES, Asked, endpoint
 from codeloop.server.rating.rated import (
     Rated,
     RatedForm,
@@ -25,7 +25,6 @@ from codeloop.server.refusals import RefusalError
 
 _SHOWN = 3  # examples of a card
 _NAME = "Rated chats"
-_YES = frozenset({"1", "true", "yes"})
 _FILTERS = ("thumb", "model", "ran", "passed", "duplicates", "secrets", "q")
 
 
@@ -37,7 +36,7 @@ def data_routes(chats: Chats) -> list[BaseRoute]:
         return {"rows": [describe(each) for each in rated], "forms": list(RatedForm)}
 
     def export(asked: Asked) -> Any:
-        if asked.query.get("consent") not in _YES:
+        if not asked.asks("consent"):
             text = "say consent=1: whoever wrote these chats agrees that they are used for training"
             raise RefusalError(403, text, "consent")
         try:
@@ -50,7 +49,7 @@ def data_routes(chats: Chats) -> list[BaseRoute]:
             found += votes(chats, asked.user.id)
         lines = "".join(f"{as_line(row)}\n" for row in found).encode()
         chats.parts.store.log(asked.user.id, "data.export", form.value, str(len(found)))
-        if asked.query.get("card") not in _YES:
+        if not asked.asks("card"):
             return _saved(lines, f"rated.{form.value}.jsonl", "application/jsonl")
         return _saved(_archive(lines, chosen, form), "rated.zip", "application/zip")
 
@@ -70,14 +69,14 @@ def _chosen(chats: Chats, asked: Asked) -> list[Rated]:
         for each in read_rated(chats, asked.user.id)
         if (not names or each.chat.id in names)
         and _fits(each, {name: query[name] for name in _FILTERS if name in query})
-        and not (exports and each.secrets and query.get("secrets") not in _YES)
+        and not (exports and each.secrets and not asked.asks("secrets"))
     ]
 
 
 def _fits(rated: Rated, wanted: dict[str, str]) -> bool:
     up, down = rated.thumbs
     for name, value in wanted.items():
-        yes = value in _YES
+        yes = value in YES
         match name:
             case "thumb":
                 fits = bool(up if value == "up" else down)
