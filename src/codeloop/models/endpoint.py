@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from urllib.parse import SplitResult, quote, urlsplit
 
 from codeloop.core.errors import ConfigError
-from codeloop.models.transport import Address
+from codeloop.models.transport import PORTS, Address
 
-PORTS = {"http": 80, "https": 443}
 _IN_PATHS = "/%:@!$&'()*+,;="  # beside letters and digits
 
 

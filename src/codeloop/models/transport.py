@@ -18,7 +18,7 @@ READ_BYTES = 64 << 10
 HEAD_BYTES = 64 << 10
 DRAIN_S = 0.05  # how long the end of an answer may take for its connection to be used again
 FRESH_S = 1.0  # idle for longer, a connection is looked at before it is used again
-PORTS = {False: 80, True: 443}  # without and with TLS
+PORTS = {"http": 80, "https": 443}
 _STATUS = re.compile(rb"HTTP/1\.([01]) +([1-9]\d\d)(?: .*)?")
 _STATUS_END = re.compile(rb"(?=\r?\n)")  # it stays: a head may have no line but this one
 _HEAD_END, _LINE_END = re.compile(rb"\r?\n\r?\n"), re.compile(rb"\r?\n")
@@ -65,7 +65,7 @@ class Address:
     def shown(self) -> str:
         """How a request calls the endpoint: the port stands there unless it is the usual one."""
         host = f"[{self.host}]" if ":" in self.host else self.host.encode("idna").decode("ascii")
-        return host if self.port in {0, PORTS[self.tls]} else f"{host}:{self.port}"
+        return host if self.port in {0, PORTS["http" + "s" * self.tls]} else f"{host}:{self.port}"
 
 
 class Exchange:
