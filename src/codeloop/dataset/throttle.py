@@ -183,9 +183,11 @@ class Throttle:
         pace = self._pace
         again_soon = pace is not None and window_s < SHORTEST_WINDOW_S
         self._searching = window_s < SHORTEST_WINDOW_S and self._searching
-        if pace is None or window_s >= SHORTEST_WINDOW_S:
-            measured = taken / max(window_s, 0.05)
-            pace = measured if pace is None else min(pace, measured)
+        measured = taken / max(window_s, 0.05)
+        if pace is None:
+            pace = measured
+        elif not again_soon:
+            pace = min(pace, measured)
         self._pace = max(0.1, (MUCH_SLOWER if again_soon else SLOWER) * pace)
         self._paced = now
         self._next = max(self._next, now + 1 / self._pace)

@@ -64,8 +64,7 @@ def plain(model: Any) -> Any:
         return model
     config = copy.deepcopy(model.config)
     del config.quantization_config
-    weights = Merged(model) if is_adapter(model) else model
     made = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
-    made.load_state_dict(weights.state_dict(), strict=False)  # tied weights stand there once
+    made.load_state_dict(Merged(model).state_dict(), strict=False)  # tied weights stand there once
     made.tie_weights()
     return made

@@ -16,7 +16,7 @@ from codeloop.judge.guest.expected import (
     expected_of,
     value_of,
 )
-from codeloop.judge.guest.marks import DIGEST, MARK, read_mark
+from codeloop.judge.guest.marks import DIGEST, MARK, VERSION, read_mark
 from codeloop.judge.guest.proxy import (
     FailedError,
     GoneError,
@@ -30,7 +30,6 @@ UNSEEN = "unseen"  # a reason: the digest of an answer says no more than that it
 
 _KEPT_BYTES = 1 << 26  # of what a reference has told; more is worked out each time
 _PACK_BYTES = 1 << 18  # of calls that are sent as one
-_VERSION = 2  # of marshal
 
 Packs = list[tuple[int, bytes]]
 
@@ -71,17 +70,17 @@ def calls_of(inputs: list[tuple[Any, ...]]) -> Calls:
     size = 0
     try:
         for each, alone in zip(inputs, single, strict=True):
-            mark = dumps(tuple(each), _VERSION)
+            mark = dumps(tuple(each), VERSION)
             if encode(read_mark(mark), {}) != alone:  # it shares parts, or holds arrays
                 return Calls([], single)
             if marks and size + len(mark) > _PACK_BYTES:
-                packs.append((len(marks), dumps(marks, _VERSION)))
+                packs.append((len(marks), dumps(marks, VERSION)))
                 marks, size = [], 0
             marks.append(mark)
             size += len(mark)
     except (ValueError, TypeError, WireError):
         return Calls([], single)
-    packs.append((len(marks), dumps(marks, _VERSION)))
+    packs.append((len(marks), dumps(marks, VERSION)))
     return Calls(packs, [])
 
 

@@ -27,9 +27,9 @@ from codeloop.judge.guest.wire import (
 )
 
 VALUE, MARK, DIGEST = b"v", b"p", b"d"  # how a value is said: on the wire, as a mark, as its digest
+VERSION = 2  # of marshal: the last without references
 TERSE_FROM = 4096  # bytes of a mark, of which a digest is as good where the value is known
 
-_VERSION = 2
 _STREAMED_FROM = 1 << 16  # items with parts of their own: these bytes may be too many to hold
 _SIZE = struct.Struct("<i")
 _NUMBERS = ((b"g", struct.Struct("<xd")), (b"i", struct.Struct("<xi")))
@@ -50,7 +50,7 @@ def marked(value: Any, *, terse: bool) -> tuple[bytes, bytes] | None:
     """Return a value as a mark or its digest; None where the wire has to tell it."""
     try:
         if type(value) in _SCALARS or not _is_told_on_wire(value):
-            mark = dumps(value, _VERSION)
+            mark = dumps(value, VERSION)
             if len(mark) > FRAME_BYTES or (terse and len(mark) >= TERSE_FROM):
                 return DIGEST, sha256(mark).digest()
             return MARK, mark
