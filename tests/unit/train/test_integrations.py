@@ -20,3 +20,7 @@ ASKED = sorted(
 def test_what_the_package_asks_for_is_there(module: str, name: str) -> None:
     if not hasattr(import_module(module), name):
         import_module(f"{module}.{name}")
+
+
+def test_the_package_asks_for_something() -> None:
+    assert ("codeloop.train.tuning.playing", "play") in ASKED  # else nothing is tried above
