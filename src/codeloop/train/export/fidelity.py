@@ -10,7 +10,9 @@ import torch
 from codeloop.core.errors import DataError
 
 F16_KL = 1e-4  # nats, mean over positions: what float16 costs is ten times less
-TIE = 0.005  # nats between two tokens that are as likely: rounding alone decides which is first
+TIE = 2 * F16_KL**0.5  # nats between two tokens: rounding alone decides which is first
+"""0.02. A KL of k is errors of sqrt(2k) a log probability (its second-order term, half the mean
+square), and sqrt(4k) between two of them: a gap that the divergence allowed above can close."""
 
 NextLogprobs = Callable[[Sequence[int]], Sequence[float]]
 """The serving engine: natural log probabilities of the next token, after some tokens."""
