@@ -60,9 +60,17 @@ def _seen(trace: Trace | None) -> Iterator[str]:
 def _literals(tests: Iterable[Tests]) -> Iterator[str]:
     for each in tests:
         for value in _values(each):
-            literal = value if isinstance(value, str) and len(value) >= SHORTEST else repr(value)
+            literal = value if isinstance(value, str) and len(value) >= SHORTEST else _said(value)
             if len(literal) >= SHORTEST:
                 yield literal
+
+
+def _said(value: object) -> str:
+    """Return a value as Python writes it; "" for what it refuses to write."""
+    try:
+        return repr(value)
+    except ValueError:  # an integer of more digits than `sys.get_int_max_str_digits()`
+        return ""
 
 
 def _values(tests: Tests) -> Iterator[object]:
@@ -104,4 +112,4 @@ def _sources(tests: Iterable[Tests]) -> Iterator[str]:
     for each in tests:
         if isinstance(each, CheckTests):
             yield f"{each.setup}\n{each.source}"
-        yield from map(repr, _values(each))
+        yield from map(_said, _values(each))

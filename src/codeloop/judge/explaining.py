@@ -73,7 +73,10 @@ def _failing(problem: Problem, tests: Sequence[Tests], verdict: Verdict) -> Chec
         case _:
             return None
     same = (each for each in arguments if shown_call(each, {}) == verdict.input)
-    code = repr(next(same, None))
+    try:
+        code = repr(next(same, None))
+    except ValueError:  # an integer of more digits than `sys.get_int_max_str_digits()`
+        return None
     if code == "None" or len(code) > _MOST_CHARS:
         return None
     return CheckTests(f"def check(candidate):\n    candidate(*{code})\n")

@@ -178,3 +178,10 @@ def test_a_model_is_told_in_lines_and_values(rig: Rig) -> None:
     text = verdict_text(replace(verdict, trace=trace))
     assert "2:     m = n\n3:     return m\n-> n = 3, m = 3\n-> f returned 3\n" in text
     assert text.startswith(verdict_text(verdict).rpartition("\n")[0])
+
+
+def test_a_call_that_cannot_be_written_as_code_is_not_run_again(rig: Rig) -> None:
+    tests = (FunctionTests(((10**5000,),), (1,)),)
+    problem = Problem("p", "", tests, "f")
+    code = "def f(n):\n    return 2\n"
+    assert explain(problem, code, tests, judge(problem, code, rig), rig) is None

@@ -40,3 +40,12 @@ def test_what_a_visible_test_says_is_known_in_whatever_quotes_it_is_told() -> No
     )
     assert leaks(told, replace(PROBLEM, visible=(shown,)), tests) == []
     assert leaks(told, PROBLEM, tests) == ["['xylophones', 1]"]
+
+
+def test_a_number_that_python_refuses_to_write_hides_no_leak_beside_it() -> None:
+    huge = 10**5000
+    tests = [FunctionTests((("xylophones",), (huge,)), (10, [huge]))]
+    said = Feedback(Source.CRITIC, "Try it with 'xylophones'.")
+    told = asked().with_turn(Turn("")).with_feedback(said)
+    assert leaks(told, PROBLEM, tests) == ["xylophones"]
+    assert leaks(asked(), replace(PROBLEM, visible=tuple(tests)), tests) == []
