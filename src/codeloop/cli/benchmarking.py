@@ -48,7 +48,7 @@ def data_folder(given: Path | None) -> Path:
 
 @contextmanager
 def open_rigs(args: argparse.Namespace) -> "Iterator[RigPool]":
-    """Yield as many rigs as there are workers."""
+    """Yield as many rigs as there are workers, and more of them while candidates sleep."""
     from codeloop.core.execution import MIB, ExecutionLimits
     from codeloop.judge.many import RigPool
     from codeloop.judge.programs import rig_programs
@@ -62,7 +62,12 @@ def open_rigs(args: argparse.Namespace) -> "Iterator[RigPool]":
     packages, toolchain = wiring.guest_packages(), wiring.toolchain()
     with (
         open_pool(slots=args.workers, guest_packages=packages, toolchain=toolchain) as pool,
-        RigPool(lambda: pool.open_rig(programs, limits=limits), args.workers) as rigs,
+        RigPool(
+            lambda: pool.open_rig(programs, limits=limits),
+            args.workers,
+            spare=args.workers,
+            memory_bytes=limits.memory_bytes,
+        ) as rigs,
     ):
         yield rigs
 

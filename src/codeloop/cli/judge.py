@@ -70,7 +70,7 @@ def _judge(args: argparse.Namespace, prepared: "Prepared", pool: Any) -> tuple[l
         rows = [row for _, row in before]
         failures = 0
         progress = Progress("judged", len(left))
-        for count, row in enumerate(score(left, prepared, pool, threads=args.workers), start=1):
+        for count, row in enumerate(score(left, prepared, pool), start=1):
             if isinstance(row, Failure):
                 failures += 1
                 name = f"{row.sample.problem_id} sample {row.sample.number}"

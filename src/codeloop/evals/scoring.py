@@ -65,15 +65,13 @@ class Failure:
     error: SandboxError
 
 
-def score(
-    samples: Iterable[Sample], prepared: Prepared, pool: RigPool, *, threads: int
-) -> Iterator[Row | Failure]:
-    """Yield a row for each sample, in order; at most two problems a thread are held at a time.
+def score(samples: Iterable[Sample], prepared: Prepared, pool: RigPool) -> Iterator[Row | Failure]:
+    """Yield a row for each sample, in order; at most two problems a rig are held at a time.
 
     Many samples are taken ahead: one that sleeps until its limit must not stop those behind it.
     """
 
-    @lru_cache(maxsize=threads)
+    @lru_cache(maxsize=pool.rigs)
     def problem_of(name: str) -> Problem:
         problem = prepared.problem(name)
         return replace(problem, preamble="") if as_they_are else problem
@@ -90,7 +88,7 @@ def score(
             return Failure(sample, error)
         return as_row(problem, sample, verdict, str(prepared.benchmark))
 
-    return in_order(work, samples, threads=threads, ahead=_AHEAD)
+    return in_order(work, samples, threads=pool.rigs, ahead=_AHEAD)
 
 
 def code_digest(sample: Sample) -> str:

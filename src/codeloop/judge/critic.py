@@ -1,7 +1,6 @@
 """The critic that tests: what it says rests on the visible tests alone."""
 
 import ast
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from codeloop.core.dialogue import Dialogue, Turn
@@ -18,7 +17,6 @@ class JudgeCritic:
 
     problem: Problem
     rig: Rig
-    alone: AbstractContextManager[object] | None = None
 
     def review(self, dialogue: Dialogue, turn: Turn) -> Verdict | None:
         """Return the verdict; None where there are no visible tests.
@@ -31,7 +29,7 @@ class JudgeCritic:
         solution = find_solution(turn, self.problem.entry_point)
         if solution is None:
             return Verdict(Reason.UNDEFINED)
-        return judge(self.problem, solution, self.rig, tests=self.problem.visible, alone=self.alone)
+        return judge(self.problem, solution, self.rig, tests=self.problem.visible)
 
 
 def find_solution(turn: Turn, entry_point: str) -> str | None:

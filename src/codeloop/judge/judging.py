@@ -1,9 +1,10 @@
 """Judges one solution: has a rig try it against a problem's tests, and says what came of it."""
 
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from codeloop.core.errors import SandboxError
@@ -32,14 +33,30 @@ _LIMITS = frozenset({Status.CPU_LIMIT, Status.WALL_LIMIT, Status.MEMORY_LIMIT})
 _UNSPLITTABLE = "unsplittable"
 
 Linked = FunctionTests | PackedTests | CheckTests
-# Within which a trial is repeated: where the machine had a part, where the candidate's time had.
-_Apart = tuple[AbstractContextManager[object], AbstractContextManager[object]]
+Block = Callable[[], AbstractContextManager[object]]
+"""Gives what a trial is repeated within."""
+
+_NOTHING_OWN: Mapping[Status, Block] = MappingProxyType({})
 _TWICE = frozenset({Reason.LIMIT, Reason.DIED, Reason.UNJUDGED})
-_OWN_CLOCK = frozenset({Status.CPU_LIMIT, Status.WALL_LIMIT})
 _BY_MACHINE = frozenset(  # how a process ends that may have found no memory
     GuestError("Signal", f"signal {number}") for number in (signal.SIGKILL, signal.SIGBUS)
 )
 _FIRST_SHARE = 1 / 3  # of the time for a step, where a second trial follows that has all of it
+
+
+@dataclass(frozen=True, slots=True)
+class _Apart:
+    """What keeps others away while a verdict is reached again."""
+
+    alone: Block
+    own: Mapping[Status, Block]
+
+    def block(self, verdict: Verdict) -> Block:
+        if verdict.reason is Reason.LIMIT and verdict.limit is not None:
+            return self.own.get(verdict.limit, self.alone)
+        if verdict.reason is Reason.DIED and verdict.error not in _BY_MACHINE:
+            return nullcontext  # it left, or crashed: nobody beside it has a part in that
+        return self.alone
 
 
 def judge(
@@ -48,33 +65,35 @@ def judge(
     rig: Rig,
     *,
     tests: Sequence[Tests] | None = None,
-    alone: AbstractContextManager[object] | None = None,
-    has_processor: bool = False,
+    alone: Block = nullcontext,
+    own: Mapping[Status, Block] = _NOTHING_OWN,
 ) -> Verdict:
     """Return the verdict on a solution by `tests` (default: its own, then the hidden ones).
 
     A verdict that rests on a limit, or on a process that died, is reached twice before it counts,
-    the second time within `alone`, which may keep other trials off the machine. A limit of the
-    candidate's own time needs no more for that than a processor to itself (`has_processor`); who
-    left by itself, nothing.
+    the second time within `alone`, which may keep other trials off the machine. Where what ran out
+    is the candidate's `own`, in which no neighbour has a part, it is the block for that limit; and
+    who left by itself needs none.
 
     Raises:
         SandboxError: the rig failed twice, or a test is itself at fault; no verdict either way.
     """
     given = (*problem.tests, *problem.hidden) if tests is None else tests
-    apart = alone or nullcontext()
+    apart = _Apart(alone, own)
+    strict = _Apart(
+        alone, _NOTHING_OWN
+    )  # a whole program's clock runs on while it waits for a processor
     linked = tuple(each for each in given if isinstance(each, Linked))
     verdict = Verdict(Reason.PASSED)
     if linked:
-        own = nullcontext() if has_processor else apart
-        verdict = _judge_linked(problem, solution, linked, rig, (apart, own))
+        verdict = _judge_linked(problem, solution, linked, rig, apart)
     for each in given:
         if not verdict.passed:
             break
         if isinstance(each, AnswerTests):
-            verdict = _added(verdict, _judge_answer(problem, solution, each, rig, (apart, apart)))
+            verdict = _added(verdict, _judge_answer(problem, solution, each, rig, strict))
         elif not isinstance(each, Linked):
-            verdict = _added(verdict, _twice(_asker(problem, solution, each, rig), (apart, apart)))
+            verdict = _added(verdict, _twice(_asker(problem, solution, each, rig), strict))
     return verdict
 
 
@@ -115,18 +134,8 @@ def _twice(ask: Callable[[bool], Verdict], apart: _Apart) -> Verdict:
         return ask(True)
     if verdict.reason not in _TWICE:
         return verdict
-    with _apart_for(verdict, apart):
+    with apart.block(verdict)():
         return ask(True)
-
-
-def _apart_for(verdict: Verdict, apart: _Apart) -> AbstractContextManager[object]:
-    """Return what has to keep others away while a verdict is reached again."""
-    alone, own = apart
-    if verdict.limit in _OWN_CLOCK:
-        return own
-    if verdict.reason is Reason.DIED and verdict.error not in _BY_MACHINE:
-        return nullcontext()  # it left, or crashed: nobody beside it has a part in that
-    return alone
 
 
 def _added(first: Verdict, second: Verdict) -> Verdict:
@@ -179,7 +188,7 @@ def _judge_joined(problem: Problem, solution: str, tests: Sequence[Linked], rig:
             call = f"\nif 'check' in globals():\n    check({problem.entry_point})\n"
             more = judge_script(problem, solution, each.source + call, rig, setup=each.setup)
         else:
-            more = _judge_linked(problem, solution, [each], rig, (nullcontext(), nullcontext()))
+            more = _judge_linked(problem, solution, [each], rig, _Apart(nullcontext, _NOTHING_OWN))
         verdict = _added(verdict, more)
         if not verdict.passed:
             break

@@ -29,7 +29,7 @@ def test_canonical_solutions_pass(name: str, count: int, tmp_path: Path, pool: R
     list(prepare(chosen, Path(DATA or ""), tmp_path, pool, threads=2))
     prepared = Prepared(prepared_path(tmp_path, chosen), chosen)
     samples = map(canonical, prepared.problems())
-    rows = list(score(samples, prepared, pool, threads=2))
+    rows = list(score(samples, prepared, pool))
     passed = [row for row in rows if isinstance(row, dict) and row["reason"] == "passed"]
     assert len(passed) == len(rows) == count
     assert not any("forgeable" in row for row in passed)

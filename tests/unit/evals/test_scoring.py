@@ -79,7 +79,7 @@ def test_base_and_plus_are_told_apart_and_our_faults_are_no_verdicts(
     broken = SandboxError("broken")
     rig = ScriptedRig([RIGHT, HALF, broken, broken, PASSED])
     with RigPool(lambda: rig, 1) as pool:
-        first, second, third, fourth = score(read, prepared, pool, threads=1)
+        first, second, third, fourth = score(read, prepared, pool)
     assert isinstance(first, dict)
     assert isinstance(second, dict)
     assert (first["base"], first["plus"]) == (True, True)

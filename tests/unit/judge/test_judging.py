@@ -1,8 +1,9 @@
 """How verdicts come of trials, with a rig that says what it was told to say."""
 
 import threading
+import time
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +23,7 @@ from codeloop.core.execution import (
 from codeloop.core.problem import FunctionTests, Problem, Reason
 from codeloop.judge.guest.wire import decode, encode
 from codeloop.judge.judging import judge
-from codeloop.judge.many import Quiet, judge_many
+from codeloop.judge.many import Quiet, RigPool, judge_many
 
 PROBLEM = Problem("p", "", (FunctionTests(((1,),), (2,)),), "f")
 
@@ -89,7 +90,8 @@ def test_a_limit_counts_only_if_it_is_met_again_alone(
         entered.append(len(rig.results))
         yield
 
-    verdict = judge(PROBLEM, "", rig, alone=alone(), has_processor=has_processor)
+    own = {Status.CPU_LIMIT: nullcontext} if has_processor else {}
+    verdict = judge(PROBLEM, "", rig, alone=alone, own=own)
     assert verdict.passed is (second is PASSED)
     assert verdict.limit is (None if verdict.passed else Status.CPU_LIMIT)
     assert entered == ([] if has_processor and first is GONE else [1])
@@ -112,7 +114,7 @@ def test_who_left_by_itself_is_tried_again_beside_others(
         entered.append(1)
         yield
 
-    assert judge(PROBLEM, "", rig, alone=alone()).reason is Reason.DIED
+    assert judge(PROBLEM, "", rig, alone=alone).reason is Reason.DIED
     assert bool(entered) is waits
     assert rig.eager == [False, True]
 
@@ -208,6 +210,53 @@ def test_alone_is_alone() -> None:
     for thread in threads:
         thread.join(20)
         assert not thread.is_alive()
+
+
+ASLEEP = TrialResult(encode({"reason": "gone"}), Status.WALL_LIMIT)
+
+
+def test_while_one_sleeps_again_another_works_in_a_spare_rig() -> None:
+    woken = threading.Event()
+
+    class Sleeper(ScriptedRig):
+        def trial(self, solution: bytes, request: bytes, limits: TrialLimits) -> TrialResult:
+            result = super().trial(solution, request, limits)
+            assert len(self.asked) != 2 or woken.wait(20)
+            return result
+
+    rigs = [Sleeper([ASLEEP, ASLEEP, PASSED]), ScriptedRig([PASSED])]
+    left = list(rigs)
+    found = []
+    with RigPool(lambda: left.pop(0), 1, spare=1) as pool:
+        sleeping = threading.Thread(target=lambda: found.append(pool.judge(PROBLEM, "")))
+        sleeping.start()
+        while len(rigs[0].asked) < 2:
+            time.sleep(0.001)
+        assert pool.judge(PROBLEM, "").passed
+        assert not found
+        woken.set()
+        sleeping.join(20)
+        assert found[0].limit is Status.WALL_LIMIT
+        assert pool.judge(PROBLEM, "").passed  # its place was given up once, and not twice
+    assert all(rig.closed for rig in rigs)
+
+
+@pytest.mark.parametrize(("memory_bytes", "waits"), [(1, False), (1 << 60, True), (0, True)])
+def test_memory_is_a_candidates_own_if_the_machine_has_it_for_all(
+    memory_bytes: int, monkeypatch: pytest.MonkeyPatch, *, waits: bool
+) -> None:
+    rig = ScriptedRig([OUT_OF_MEMORY, OUT_OF_MEMORY])
+    with RigPool(lambda: rig, 1, memory_bytes=memory_bytes) as pool:
+        entered = []
+
+        @contextmanager
+        def alone() -> Iterator[None]:
+            entered.append(1)
+            yield
+
+        monkeypatch.setattr(pool._quiet, "alone", alone)
+        assert pool.judge(PROBLEM, "").limit is Status.MEMORY_LIMIT
+    assert bool(entered) is waits
 
 
 class EchoRig(ScriptedRig):

@@ -334,9 +334,10 @@ class _Watch:
         self.memory_bytes = int(request["memory_bytes"])
         self.processes = int(request.get("processes", _ANY_NUMBER))
         self.every_s = float(request.get("every_s", _SAMPLE_S))  # it is looked at
-        self.deadline = time.monotonic() + float(request["wall_s"]) + _WALL_SLACK_S
         self.cpu_before_s = cpu_before_s
-        self._counts_idle_only = bool(request.get("idle_only"))
+        self._counts_idle_only = bool(request.get("idle_only"))  # and the host leaves it to us
+        slack_s = 0.0 if self._counts_idle_only else _WALL_SLACK_S
+        self.deadline = time.monotonic() + float(request["wall_s"]) + slack_s
         self._last_deadline = self.deadline + _BUSY_FACTOR * float(request["wall_s"])
         self._seen = time.monotonic(), 0.0  # when it was last looked at, with what used by then
 
