@@ -143,7 +143,8 @@ def test_a_person_keeps_to_three_sentences_without_code(
     words = "One. Two!\n```python\nreturn abs(x)\n```\nThree. Four."
     teacher = ScriptedModel(lambda _: words)
     records, model = run(prepared, pool, replies(**MENDED), chosen, tmp_path, teacher)
-    assert "def first(x): return abs(x)" in teacher.calls[0].messages[0].content
+    asked = [call.messages[0].content for call in teacher.calls]  # in any order
+    assert sum("def first(x): return abs(x)" in each for each in asked) == 1
     seen = [call.messages[-1].content for call in model.calls if len(call.messages) > 1]
     assert set(seen) == {"One. Two! Three."}
     assert records[0]["person_tokens"] > 0
