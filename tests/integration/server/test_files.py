@@ -1,12 +1,14 @@
 """Files of a chat: in, out, gone; what a name may be; what a guest may plant."""
 
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from page_server import StartPage
+from page_server import StartPage, start_page
 
+from codeloop.sandbox import Sandbox
 from codeloop.server.chats import files, service
 from codeloop.server.chats.files import file_name
 from codeloop.server.refusals import RefusalError
@@ -23,6 +25,20 @@ def test_an_upload_is_in_the_work_directory_and_told_to_the_model(start: StartPa
     assert chat.data("cell.finished")[0]["result"]["stdout"]["text"] == "x,y\n1,2\n\n"
     assert "x,y" in chat.data("message.added")[0]["told"]
     assert chat.post("/messages", {"text": "?", "files": ["b.csv"]}).status == 400
+
+
+def test_chats_may_be_kept_in_a_folder_that_is_named_from_where_one_is(
+    page_sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    server = start_page(page_sandbox, Path("kept"), replies=["Two columns."])
+    try:
+        chat = server.client.new_chat()
+        server.client.ask("PUT", f"/api/chats/{chat.id}/files/a.csv", b"x,y\n1,2\n")
+        chat.say("Read it.", files=["a.csv"])
+        assert "x,y" in chat.data("message.added")[0]["told"]
+    finally:
+        server.stop()
 
 
 def test_what_code_writes_is_listed_and_fetched_also_after_a_restart(start: StartPage) -> None:

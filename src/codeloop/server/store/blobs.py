@@ -29,7 +29,7 @@ class Blobs:
 
     def __init__(self, database: Database, folder: Path) -> None:
         self._database = database
-        self._folder = folder
+        self._folder = folder.absolute()  # links elsewhere lead to it
 
     def put(self, chat: str, data: bytes, mime: str) -> Blob:
         """Keep bytes for a chat.
