@@ -72,7 +72,7 @@ def main(args: argparse.Namespace) -> int:
     from codeloop.train.loading import load_tokenizer
     from codeloop.train.shaping import cache_folder, shaping
 
-    config = read_config(args.config)
+    config = starting.fit(read_config(args.config))
     origin = starting.origin_of(config.model, online=args.online)
     shaped = shaping(config, load_tokenizer(origin))
     report = check(config, shaped, cache_folder(config), previews=0)

@@ -31,7 +31,7 @@ def read(args: argparse.Namespace) -> "TrainConfig":
     starting.need_extra()
     from codeloop.train.config import read_config
 
-    config = read_config(args.config)
+    config = starting.fit(read_config(args.config))
     return replace(config, output=str(Path(args.output).resolve())) if args.output else config
 
 

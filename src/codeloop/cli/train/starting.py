@@ -1,6 +1,7 @@
 """Which model a config names, and with what held-out problems are tried: the wiring of train."""
 
 import argparse
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from codeloop.core.errors import ConfigError, MissingExtraError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from codeloop.train.config import TrainConfig
     from codeloop.train.loading import Origin
     from codeloop.train.tuning.solving import HeldOut, Solved
 
@@ -31,6 +33,16 @@ def need_extra() -> None:
 
     transformers.utils.logging.disable_progress_bar()
     datasets.disable_progress_bars()
+
+
+def fit(config: "TrainConfig") -> "TrainConfig":
+    """Return a config as this machine can compute it; say what is not as it was asked for."""
+    from codeloop.train.precision import fitted
+
+    found = fitted(config)
+    if found is not config:
+        print("fp32 in place of bf16, for which this machine has no instructions", file=sys.stderr)
+    return found
 
 
 def origin_of(name: str, *, online: bool) -> "Origin":
