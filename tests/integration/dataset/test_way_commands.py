@@ -119,6 +119,11 @@ def test_leetcode_makes_dialogues_of_exercises(tmp_path: Path, way: str) -> None
     examples = made(out)
     assert len(examples) == (1 if way == "similar" else 2)
     assert python in examples[0].dialogue.turns[0].reply
+    text = out.read_bytes()
+    script(tmp_path / "m.json", "nothing more is asked")
+    command("leetcode", path, "--way", way, "--out", out, "--model", model, "--form",
+            "leetcode-solutions", "--in-flight", 1)  # fmt: skip
+    assert out.read_bytes() == text
 
 
 def test_leetcode_looks_for_known_sets_where_the_environment_says(

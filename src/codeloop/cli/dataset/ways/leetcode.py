@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 _EPILOG = """\
 SOURCE is as for `codeloop dataset ingest`. The code is that of the exercises, byte for byte; the
-model writes the words before it, and a reply that holds code is cut there.
+model writes the words before it, and a reply that holds code is cut there. Replies are kept beside
+FILE, in FILE.calls.jsonl: started again, the same command asks for those that are missing.
 
 examples:
   codeloop dataset leetcode leetcode-solutions --way similar --limit 50 --out similar.jsonl
@@ -64,6 +65,7 @@ def main(args: argparse.Namespace) -> int:
     from codeloop.dataset.records import Example, Exercise, write
     from codeloop.dataset.sources.ingest import read_source
     from codeloop.dataset.ways.leetcode import ExerciseSettings, different, related
+    from codeloop.models.wrapping import KeepingModel
 
     settings = ExerciseSettings(turns=args.turns)
     records = read_source(ingest.source(args.source, args))
@@ -74,9 +76,10 @@ def main(args: argparse.Namespace) -> int:
         found = ((each,) for each in exercises if len(different(each, args.turns)) > 1)
     groups = list(islice(found, args.limit))
     with (
-        wiring.open_model(args.model, args.base_url, parallel=args.in_flight) as model,
+        wiring.open_model(args.model, args.base_url, parallel=args.in_flight) as opened,
         ThreadPoolExecutor(args.in_flight) as threads,
     ):
+        model = KeepingModel(opened, args.out.with_name(f"{args.out.name}.calls.jsonl"))
         made = threads.map(lambda group: _made(group, args.way, model, settings), groups)
         rows = list(benchmarking.followed(made, "dialogues:", len(groups)))
     examples = [each for each in rows if isinstance(each, Example)]
