@@ -12,7 +12,7 @@ from codeloop.core.errors import IsolationError, SandboxError
 from codeloop.core.execution import ExecutionLimits, Isolation
 from codeloop.sandbox.isolation import machine
 from codeloop.sandbox.isolation.cgroups import Group
-from codeloop.sandbox.jail import wire
+from codeloop.sandbox.jail import sample, wire
 
 _END_TIMEOUT_S = 5.0
 _DAY_S = 86_400.0
@@ -35,6 +35,7 @@ class Slot:
         self.process = process  # a pidfd
         self._owner = os.getpid()
         self._passed_over: set[str] = set()  # kinds of message that came amid a wait for another
+        self._killed_before = 0  # by the kernel, for memory, before the last guest was started
 
     @property
     def alive(self) -> bool:
@@ -48,6 +49,7 @@ class Slot:
         """
         if self.group is not None:
             self.group.limit(message["memory_bytes"], message["disk_bytes"], message["processes"])
+            self._killed_before = self._killed()
         self.send({"op": "start", **message}, descriptors)
 
     def send(self, message: wire.Message, descriptors: tuple[int, ...] = ()) -> None:
@@ -101,6 +103,16 @@ class Slot:
             seen = self.receive()["op"] == op or seen
         return seen
 
+    def died_with_guest(self) -> bool:
+        """Return whether it has ended because the kernel killed for memory in its group.
+
+        It stands in its guest's group: what the guest made the kernel hold can outlast the guest
+        for a moment, and then the slot is all that is left there to kill.
+        """
+        if self.process < 0 or not _is_readable(self.process, _END_TIMEOUT_S):
+            return False
+        return self._killed() > self._killed_before
+
     def share_disk(self, other: "Slot") -> None:
         """Let another slot have this one's disk in place of its own.
 
@@ -134,6 +146,18 @@ class Slot:
         self.control.close()
         if self.group is not None and os.getpid() == self._owner:
             self.group.remove()
+
+    def _killed(self) -> int:
+        if self.group is None:
+            return 0
+        try:
+            events = self.group.open_events()
+        except OSError:  # the group has gone
+            return 0
+        try:
+            return sample.killed_for_memory(events)
+        finally:
+            os.close(events)
 
     def _signal(self, number: int) -> None:
         if self.process >= 0 and os.getpid() == self._owner:

@@ -24,7 +24,7 @@ from codeloop.sandbox.program import Step, collect, judge_step, sql_step, steps
 from codeloop.sandbox.running import INTERRUPT, LINE, Progress, Run
 from codeloop.sandbox.stateful import workspace
 from codeloop.sandbox.stateful.kernels import THREADS, JupyterKernel
-from codeloop.sandbox.status import Facts, decide
+from codeloop.sandbox.status import Facts, decide, killed_for_memory
 
 CLOSED = "this session is closed"
 _SPEND_LIMIT_S = 5.0
@@ -264,8 +264,11 @@ class Runner:
             if ended:
                 self._replace_guest(slot, clean=clean)
         except SandboxError:
-            self.give_up(slot)
-            raise
+            if run is None or not slot.died_with_guest():
+                self.give_up(slot)
+                raise
+            run.facts.ended = run.facts.ended or killed_for_memory(limits=run.facts.limits)
+            self._replace_slot()
         except BaseException:  # closed by the consumer, or ^C on our side
             self._abandon(slot, run)
             raise
@@ -340,6 +343,13 @@ class Runner:
             self.held.guest = self._new_kernel(slot)
         elif clean:
             self._clean(slot)
+
+    def _replace_slot(self) -> None:
+        """Go on in a new slot, after one that the kernel took with its guest."""
+        self.outlived = False
+        self.held.drop()
+        self.open()
+        self._lost = self._kind.stateful
 
     def _clean(self, slot: Slot) -> None:
         """Make the disk of a one-shot session anew, unless it is another's."""

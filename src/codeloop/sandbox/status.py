@@ -59,6 +59,19 @@ class Facts:
         return value
 
 
+def killed_for_memory(limits: ExecutionLimits) -> wire.Message:
+    """Return the report of a slot that could make none, since the kernel took it, too."""
+    return {
+        "code": None,
+        "signal": int(signal.SIGKILL),
+        "reason": "memory",
+        "cpu_s": 0.0,
+        "memory_bytes": limits.memory_bytes,
+        "tasks": 0,
+        "disk_full": False,
+    }
+
+
 def decide(
     facts: Facts, *, stdout: Output, stderr: Output, isolation: Isolation
 ) -> ExecutionResult:

@@ -1,8 +1,10 @@
 """Control groups of a real kernel, where this machine lets us make some."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +12,8 @@ from pathlib import Path
 import pytest
 from adversarial.hostile import LIMITS, run, run_once
 
-from codeloop.core.execution import MIB, Isolation, Status
+from codeloop.core.errors import SandboxError
+from codeloop.core.execution import MIB, ExecutionResult, Isolation, OutputChunk, Status
 from codeloop.sandbox import Sandbox, open_sandbox
 from codeloop.sandbox.isolation import cgroups
 from codeloop.sandbox.isolation.cgroups import Group, Groups, Tier
@@ -115,6 +118,51 @@ while True:
     limits = replace(LIMITS, memory_bytes=64 * MIB, disk_bytes=1 * MIB, open_files=4096)
     result = run_once(sandbox, program, limits)
     assert result.status is Status.MEMORY_LIMIT, result
+
+
+@pytest.mark.parametrize("stateful", [False, True])
+def test_a_slot_that_the_kernel_takes_with_its_guest_is_no_fault_of_ours(
+    groups: Groups, *, stateful: bool
+) -> None:
+    """What a guest made the kernel hold may outlast it, until the slot is all there is to kill."""
+    program = """
+import os, time
+print('ready', flush=True)
+time.sleep(0.5)
+for _ in range(4):
+    if os.fork() == 0:
+        kept = bytearray(b'x') * 40_000_000
+        time.sleep(60)
+time.sleep(60)
+"""
+    limits = replace(LIMITS, memory_bytes=64 * MIB, disk_bytes=1 * MIB)
+    with open_sandbox() as sandbox:
+        session = sandbox.open_session(stateful=stateful, limits=limits)
+        slot = session._runner.slot
+        assert slot.group is not None
+        events = slot.group.open_events()
+        running = session.run(program)
+        assert isinstance(next(running), OutputChunk)
+        signal.pidfd_send_signal(slot.process, signal.SIGSTOP)
+        while sample.killed_for_memory(events) == 0:
+            time.sleep(0.01)
+        signal.pidfd_send_signal(slot.process, signal.SIGKILL)
+        *_, result = running
+        os.close(events)
+        assert isinstance(result, ExecutionResult)
+        assert result.status is Status.MEMORY_LIMIT
+        assert result.state_lost is stateful
+        assert run(session, "print(1)").stdout.text == "1\n"
+
+
+def test_a_slot_that_just_dies_is_a_fault_of_ours(groups: Groups) -> None:
+    with open_sandbox() as sandbox:
+        session = sandbox.open_session(stateful=False, limits=LIMITS)
+        running = session.run("print('ready', flush=True)\nimport time\ntime.sleep(9)")
+        assert isinstance(next(running), OutputChunk)
+        signal.pidfd_send_signal(session._runner.slot.process, signal.SIGKILL)
+        with pytest.raises(SandboxError, match="own process has ended"):
+            list(running)
 
 
 def test_a_fork_bomb_below_namespaces_is_held_by_its_group(groups: Groups) -> None:
