@@ -33,7 +33,7 @@ class Merged:
         for name, module in self._model.named_modules() if self._with_adapter else ():
             for adapter in module.active_adapters if hasattr(module, "get_delta_weight") else ():
                 weight = f"{name}.weight"
-                weights[weight] = weights[weight] + module.get_delta_weight(adapter).detach()
+                weights[weight] = weights[weight] + _delta(module, adapter)
         return weights
 
     def _unpacked(self) -> dict[str, Any]:
@@ -50,6 +50,22 @@ class Merged:
             }
             weights[f"{name}.weight"] = _dequantised(module.weight.data, state)
         return weights
+
+
+def _delta(module: Any, adapter: str) -> Any:
+    """Return what an adapter adds to a layer, in fp32: in bf16 their product is rounded once more.
+
+    TRL keeps the adapter of a base of four bits in bf16.
+    """
+    parts = [each for name, each in module.named_parameters() if name.startswith("lora_")]
+    kept = [each.data for each in parts]
+    for each in parts:
+        each.data = each.data.float()
+    try:
+        return module.get_delta_weight(adapter).detach()
+    finally:
+        for each, data in zip(parts, kept, strict=True):
+            each.data = data
 
 
 def _dequantised(packed: Any, state: Any) -> Any:
