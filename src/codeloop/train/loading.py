@@ -147,7 +147,8 @@ def load_trained(facts: Facts, folder: Path, *, online: bool = False) -> Loaded:
     if not facts.adapter:
         trained = load_model(Origin(folder.name, folder))
         return Loaded(origin, trained.model, trained.tokenizer)
-    loaded = load_model(origin, four_bit=facts.four_bit)
+    dtype = torch.bfloat16 if facts.bf16 else torch.float32
+    loaded = load_model(origin, dtype=dtype, four_bit=facts.four_bit)
     tokenizer = load_tokenizer(Origin(folder.name, folder))
     adapted = PeftModel.from_pretrained(loaded.model, str(folder))
     return Loaded(origin, plain(adapted), tokenizer)

@@ -1,10 +1,11 @@
-"""The numbers that a run is computed in: bf16 only where the machine has instructions for it."""
+"""The numbers that a run computes with: bf16 only where the machine has instructions for it."""
 
 from dataclasses import replace
 
 import torch
 
 from codeloop.train.config import TrainConfig
+from codeloop.train.presets import Preset
 
 
 def quick_bf16() -> bool:
@@ -23,3 +24,13 @@ def fitted(config: TrainConfig) -> TrainConfig:
     if not config.trl.get("bf16") or quick_bf16():
         return config
     return replace(config, trl={**config.trl, "bf16": False})
+
+
+def base_dtype(config: TrainConfig) -> torch.dtype:
+    """Return how the weights are held that a run starts from.
+
+    Those that are trained stand in fp32, since small steps are lost in bf16. The base of an adapter
+    is not trained: in bf16 it takes half the memory, and need not be cast for each step.
+    """
+    frozen = config.peft is not None and config.preset is not Preset.QLORA
+    return torch.bfloat16 if frozen and config.trl.get("bf16") else torch.float32

@@ -30,7 +30,7 @@ class Facts:
     """What a run is: written when it starts, and found again when it goes on.
 
     `base_path` is the GGUF file or the folder that it starts from, "" for a hub's model;
-    `four_bit` says that it was packed for the training (QLoRA).
+    `four_bit` says that it was packed for the training (QLoRA), `bf16` that it was rounded to that.
     """
 
     method: Method
@@ -41,6 +41,7 @@ class Facts:
     rows: int
     schema: int = 1
     four_bit: bool = False
+    bf16: bool = False
 
 
 def leads() -> bool:

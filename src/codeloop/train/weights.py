@@ -75,9 +75,12 @@ def _dequantised(packed: Any, state: Any) -> Any:
 
 
 def plain(model: Any) -> Any:
-    """Return a model whose weights are plain numbers, an adapter added: the same if it is one."""
+    """Return a model with its weights in fp32 and in the host's memory, to compare and to write.
+
+    It is the same model, unless its base has four bits: then it has the adapter added.
+    """
     if not getattr(model, "is_loaded_in_4bit", False):
-        return model
+        return model.to("cpu", torch.float32)
     config = copy.deepcopy(model.config)
     del config.quantization_config
     made = AutoModelForCausalLM.from_config(config, dtype=torch.float32)

@@ -12,6 +12,7 @@ import pytest
 import torch
 from peft import PeftModel
 from tiny import practice, tiny_folder
+from trl.trainer import utils
 
 from codeloop.cli import main
 from codeloop.core import records
@@ -26,7 +27,8 @@ from codeloop.train.rendering import Kind, from_dialogue
 from codeloop.train.runs import RunFolder
 from codeloop.train.templates import training_template
 from codeloop.train.tokens import tokenised
-from codeloop.train.tuning.sft import sft
+from codeloop.train.tuning.scoring import score_learned_alone
+from codeloop.train.tuning.sft import load_base, sft
 
 pytestmark = [
     pytest.mark.xdist_group("engine"),
@@ -54,7 +56,8 @@ import os, signal, sys
 from pathlib import Path
 from codeloop.train.config import read_config
 from codeloop.train.loading import Origin
-from codeloop.train.tuning.sft import sft
+from codeloop.train.tuning.scoring import score_learned_alone
+from codeloop.train.tuning.sft import load_base, sft
 from codeloop.train.tuning.solving import Solved
 
 def solve(folder):
@@ -168,6 +171,44 @@ def test_losses_by_kind_are_those_of_the_tokens_of_each_kind(start: Path, tmp_pa
     assert logged["loss"] == pytest.approx(each[kinds > 0].mean().item(), abs=1e-4)
 
 
+def test_tokens_that_are_not_learned_are_not_scored_and_nothing_else_changes(
+    start: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load_model(Origin("tiny", start / "tiny")).model
+    utils.add_fused_lm_head(model)
+    scored: list[int] = []
+    kernel = utils._ChunkedLogProbFunction
+
+    class Seen:
+        @staticmethod
+        def apply(hidden: Any, *rest: Any) -> Any:
+            scored.append(len(hidden))
+            return kernel.apply(hidden, *rest)
+
+    monkeypatch.setattr(utils, "_ChunkedLogProbFunction", Seen)
+    monkeypatch.setattr(utils, "_use_triton", lambda _: False)
+    ids = torch.arange(3, 90)[None]
+    labels = ids.clone()
+    labels[:, :60] = -100
+
+    def step() -> tuple[Any, Any]:
+        log_probs = model(input_ids=ids, labels=labels, fused_lm_head=True).log_probs
+        log_probs.sum().backward()
+        gradients = [each.grad.clone() for each in model.parameters()]
+        model.zero_grad()
+        return log_probs.detach(), gradients
+
+    of_all, gradients_of_all = step()
+    score_learned_alone()
+    of_learned, gradients_of_learned = step()
+    assert scored == [86, 27]
+    assert torch.allclose(of_learned, of_all, atol=1e-6)
+    for one, other in zip(gradients_of_learned, gradients_of_all, strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
+    labels[:] = -100
+    assert step()[0].sum() == 0
+
+
 def test_packed_rows_are_trained_on_with_their_kinds(start: Path, tmp_path: Path) -> None:
     run = train(configured(start, tmp_path, trl={"max_steps": 2, "packing": True}))
     for values in losses(run.path).values():
@@ -217,6 +258,29 @@ def test_an_adapter_is_exported_from_the_folder_of_its_run(start: Path, tmp_path
     assert main(["train", "export", str(run), "--export", "f16", "--export", "merged"]) == 0
     assert (run / "model-f16.gguf").is_file()
     assert (run / "merged" / "model.safetensors").is_file()
+
+
+def test_the_base_of_an_adapter_is_held_in_bf16_and_exported_as_it_was_trained(
+    start: Path, tmp_path: Path
+) -> None:
+    given = {"max_steps": 4, "learning_rate": 3e-2, "bf16": True}
+    config = read_config(configured(start, tmp_path, peft=ADAPTER, trl=given))
+    origin = Origin("tiny", start / "tiny")
+    assert load_base(config, origin).model.dtype is torch.bfloat16
+    trained = sft(config, origin)
+    course = losses(tmp_path / "run")
+    assert course[4][0] < course[1][0]
+    weights = dict(trained.loaded.model.named_parameters())
+    assert {each.dtype for each in weights.values()} == {torch.float32}
+    assert not all(
+        torch.equal(each, each.bfloat16().float())
+        for name, each in weights.items()
+        if ".lora_" in name
+    )
+    assert main(["train", "export", str(tmp_path / "run"), "--export", "served"]) == 0
+    again = load_trained(RunFolder(tmp_path / "run").facts(), tmp_path / "run" / "model").model
+    for name, each in again.named_parameters():
+        assert torch.equal(each, weights[name]), name
 
 
 def test_an_adapter_is_trained_on_four_bits_and_exported_as_it_was_trained(

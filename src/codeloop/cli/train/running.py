@@ -43,7 +43,7 @@ def finish(args: argparse.Namespace, trained: "Trained") -> int:
     if not leads():
         return 0
     run, loaded = trained.run.path, trained.loaded
-    if processes() > 1:  # each has but a part of it
+    if processes() > 1:
         loaded = load_trained(trained.run.facts(), trained.run.model, online=args.online)
     if trained.loss is not None:
         print(f"loss {trained.loss:.4f}", file=sys.stderr)

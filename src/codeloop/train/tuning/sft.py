@@ -16,12 +16,14 @@ from codeloop.train.checking.report import check
 from codeloop.train.config import Split, TrainConfig, passed_on, save_resolved
 from codeloop.train.export.snapshot import snapshot
 from codeloop.train.loading import Loaded, Origin, load_model, load_tokenizer
+from codeloop.train.precision import base_dtype
 from codeloop.train.presets import Preset, trl_defaults
 from codeloop.train.rendering import Kind
-from codeloop.train.runs import Facts, Method, RunFolder, leads
+from codeloop.train.runs import Facts, Method, RunFolder, leads, processes
 from codeloop.train.shaping import cache_folder, shaping
 from codeloop.train.tuning.callbacks import RunLog, TriedProblems
 from codeloop.train.tuning.feeding import KindCollator, feed
+from codeloop.train.tuning.scoring import score_learned_alone
 from codeloop.train.tuning.solving import Solve
 from codeloop.train.weights import plain
 
@@ -116,13 +118,14 @@ def sft(
 
 
 def load_base(config: TrainConfig, origin: Origin) -> Loaded:
-    """Load the model that a config starts from, in four bits if it says so.
+    """Load the model that a config starts from, its weights held as suits the training.
 
     Raises:
         ConfigError: there is no such model, it would have to be fetched, or cannot be packed.
         DataError: the files are not what they should be.
     """
-    return load_model(origin, four_bit=config.preset is Preset.QLORA)
+    four_bit = config.preset is Preset.QLORA
+    return load_model(origin, dtype=base_dtype(config), four_bit=four_bit)
 
 
 def finished(trainer: Any, run: RunFolder, loaded: Loaded, *, resume: bool) -> Trained:
@@ -133,11 +136,11 @@ def finished(trainer: Any, run: RunFolder, loaded: Loaded, *, resume: bool) -> T
         trainer.accelerator.state.fsdp_plugin.set_state_dict_type("FULL_STATE_DICT")
     trainer.save_model(str(run.model))
     losses = [row["loss"] for row in run.logged() if "loss" in row]
-    return Trained(
-        run,
-        Loaded(loaded.origin, plain(_bare(trainer)), loaded.tokenizer),
-        losses[-1] if losses else None,
-    )
+    model = _bare(trainer)
+    if processes() == 1:  # else each has but a part of it
+        model = plain(model)
+    last = losses[-1] if losses else None
+    return Trained(run, Loaded(loaded.origin, model, loaded.tokenizer), last)
 
 
 def begin(run: RunFolder, config: TrainConfig, facts: Facts) -> None:
@@ -156,7 +159,8 @@ def facts_of(method: Method, config: TrainConfig, origin: Origin, digest: str, r
     """Return what a run is, to be noted in its folder."""
     path = "" if origin.path is None else str(origin.path.resolve())
     adapter, four_bit = config.peft is not None, config.preset is Preset.QLORA
-    return Facts(method, origin.name, path, adapter, digest, rows, four_bit=four_bit)
+    bf16 = base_dtype(config) is torch.bfloat16
+    return Facts(method, origin.name, path, adapter, digest, rows, four_bit=four_bit, bf16=bf16)
 
 
 def arguments(
@@ -220,6 +224,7 @@ def trainer_of(
     Raises:
         ConfigError: a key is not known, or a value is refused.
     """
+    score_learned_alone()
     fixed = {
         "remove_unused_columns": False,  # the kinds
         "dataset_kwargs": {"skip_prepare_dataset": True},
