@@ -8,6 +8,7 @@ from pathlib import Path
 
 from codeloop.core.codeblocks import find_blocks
 from codeloop.core.dialogue import Finish, Message, Role, Usage
+from codeloop.core.errors import ModelError
 from codeloop.core.protocols import Model, Reply, Sampling
 from codeloop.models.recording import (
     Recorded,
@@ -26,9 +27,11 @@ _CLOSES_STRINGS = "\n\"\"\"\n```\n'''\n```\n"
 class KeepingModel:
     """Says what a file already holds, and asks the model for the rest, which it adds to the file.
 
-    So runs that ask the same share one reply, and a run that is made again costs nothing, but for
-    replies that were cut: those are asked anew, since another caller may want more of them. Threads
-    and processes may keep in one file; what another process adds is seen when it is next opened.
+    So runs that ask the same share one reply, and a run that is made again costs nothing. Of a
+    reply that its caller cut, it says again what came until then, so that the same caller cuts it
+    at the same place; one that wants more has the model asked anew, which has to begin with the
+    same words. Threads and processes may keep in one file; what another process adds is seen when
+    it is next opened.
     """
 
     def __init__(self, model: Model, path: Path) -> None:
@@ -40,12 +43,10 @@ class KeepingModel:
         self._model = model
         self._path = path
         self._lock = threading.Lock()
+        self._kept: dict[str, Recorded] = {}
         calls, _ = read_recording(path) if path.exists() else ([], {})
-        self._kept = {
-            call_key(each.model, each.messages, each.sampling): each
-            for each in calls
-            if each.reply.finish is not Finish.CANCELLED
-        }
+        for call in calls:
+            self._take(call)
 
     @property
     def name(self) -> str:
@@ -68,21 +69,59 @@ class KeepingModel:
         key = call_key(self.name, messages, sampling)
         with self._lock:
             kept = self._kept.get(key)
-        if kept is not None:
-            yield from kept.pieces
+        asked = recorded(self._model, messages, sampling, timeout_s, self._keep)
+        if kept is None:
+            yield from asked
+            return
+        yield from kept.pieces
+        if kept.reply.finish is not Finish.CANCELLED:
             yield kept.reply
             return
-        yield from recorded(self._model, messages, sampling, timeout_s, self._keep)
+        yield from _going_on(asked, "".join(kept.pieces))
 
     def _keep(self, call: Recorded) -> None:
         append_line(self._path, to_json(call))
-        if call.reply.finish is Finish.CANCELLED:
-            return
         with self._lock:
-            self._kept[call_key(call.model, call.messages, call.sampling)] = call
+            self._take(call)
+
+    def _take(self, call: Recorded) -> None:
+        """Hold a call for those who ask the same: a whole reply rather than one that was cut."""
+        key = call_key(call.model, call.messages, call.sampling)
+        if call.reply.finish is not Finish.CANCELLED:
+            self._kept[key] = call
+        else:
+            self._kept.setdefault(key, call)
 
     def close(self) -> None:
         self._model.close()
+
+
+def _going_on(
+    stream: Generator[str | Reply, None, None], said: str
+) -> Generator[str | Reply, None, None]:
+    """Pass a reply on from where its beginning has been said already.
+
+    Raises:
+        ModelError: it does not begin so.
+    """
+    so_far = ""
+    with closing(stream):
+        for part in stream:
+            if isinstance(part, Reply):
+                _see_that_begins(part.text, said)
+                yield part
+                return
+            known = max(len(so_far), len(said))
+            so_far += part
+            _see_that_begins(so_far, said[: len(so_far)])
+            if len(so_far) > known:
+                yield so_far[known:]
+
+
+def _see_that_begins(text: str, said: str) -> None:
+    if not text.startswith(said):
+        msg = "asked anew for more of a reply that was cut, the model says something else"
+        raise ModelError(msg)
 
 
 class UntilCodeModel:

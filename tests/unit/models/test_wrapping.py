@@ -104,15 +104,40 @@ def test_what_was_asked_before_is_not_asked_again(tmp_path: Path) -> None:
         said(later, seed=3)
 
 
-def test_what_was_cut_is_asked_anew_and_can_be_replayed(tmp_path: Path) -> None:
-    path = tmp_path / "kept.jsonl"
-    model = KeepingModel(ScriptedModel(["one", "one and two"], piece_chars=3), path)
+def cut_after_one_piece(model: KeepingModel) -> str:
     stream = model.stream(ASKED, Sampling())
-    next(stream)
+    piece = next(stream)
     stream.close()
+    return str(piece)
+
+
+def test_what_was_cut_is_said_again_to_who_cuts_it_there_and_can_be_replayed(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "kept.jsonl"
+    scripted = ScriptedModel(["one and two"], piece_chars=3)
+    assert cut_after_one_piece(KeepingModel(scripted, path)) == "one"
     assert said(ReplayModel(path))[1].finish is Finish.CANCELLED  # type: ignore[arg-type]
-    assert said(KeepingModel(ScriptedModel(["one and two"]), path))[1].text == "one and two"
-    assert said(model)[1].text == "one and two"
+    kept = path.read_bytes()
+    assert cut_after_one_piece(KeepingModel(ScriptedModel([]), path)) == "one"
+    assert path.read_bytes() == kept
+
+
+def test_who_wants_more_of_what_was_cut_gets_the_rest_from_the_model(tmp_path: Path) -> None:
+    path = tmp_path / "kept.jsonl"
+    model = KeepingModel(ScriptedModel(["one and two"] * 2, piece_chars=3), path)
+    cut_after_one_piece(model)
+    pieces, reply = said(model)
+    assert "".join(pieces) == reply.text == "one and two"
+    assert said(KeepingModel(ScriptedModel([]), path))[1] == reply  # the whole one is kept
+
+
+def test_more_of_what_was_cut_is_not_put_together_from_two_replies(tmp_path: Path) -> None:
+    path = tmp_path / "kept.jsonl"
+    model = KeepingModel(ScriptedModel(["one and two", "once"], piece_chars=3), path)
+    cut_after_one_piece(model)
+    with pytest.raises(ModelError, match="something else"):
+        said(model)
 
 
 def test_what_was_cut_on_purpose_is_kept_apart_from_what_was_not(tmp_path: Path) -> None:
