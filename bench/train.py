@@ -29,6 +29,7 @@ import torch
 from datasets import Dataset
 from transformers import TrainerCallback
 from trl import SFTConfig, SFTTrainer
+from trl.trainer import utils
 
 from codeloop.cli.train.starting import need_extra, origin_of
 from codeloop.train.config import DataSettings, TrainConfig
@@ -57,6 +58,7 @@ TRL = {
     "weight_decay": 0.0,
     "train_sampling_strategy": "sequential",
 }
+THEIRS = utils._use_triton  # noqa: SLF001  our trainer replaces it: see train/tuning/scoring.py
 Steps = tuple[list[float], list[float]]  # processor seconds, losses
 
 
@@ -88,6 +90,7 @@ def ours(loaded: Loaded, rows: Dataset, config: TrainConfig) -> Steps:
 
 def trl(loaded: Loaded, rows: Dataset, config: TrainConfig) -> Steps:
     """Train with TRL's own trainer on the same rows."""
+    utils._use_triton = THEIRS  # noqa: SLF001
     with tempfile.TemporaryDirectory() as folder:
         given = {**config.trl, "dataset_kwargs": {"skip_prepare_dataset": True}}
         args = arguments(config, SFTConfig, RunFolder(Path(folder)), given)
