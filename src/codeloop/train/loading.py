@@ -1,8 +1,10 @@
 """A model to train from: its weights and its tokenizer, from a GGUF file, a folder, or a hub."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -43,10 +45,15 @@ class Loaded:
 
 
 def load_model(
-    origin: Origin, *, dtype: torch.dtype = torch.float32, four_bit: bool = False
+    origin: Origin,
+    *,
+    dtype: torch.dtype = torch.float32,
+    four_bit: bool = False,
+    options: Mapping[str, Any] = MappingProxyType({}),
 ) -> Loaded:
     """Load weights and tokenizer; quantised weights become plain ones, which can be saved.
 
+    `options` are more keywords of transformers' `from_pretrained`: `attn_implementation`, say.
     With `four_bit` the weights of linear layers are packed into four bits each, for an adapter
     to be trained on (QLoRA, arXiv 2305.14314, section 3: NF4, with scales quantised too).
 
@@ -55,23 +62,24 @@ def load_model(
         DataError: the files are not what they should be.
     """
     packing = _four_bits(origin) if four_bit else None
+    given = {"dtype": dtype, **options}
     tokenizer = load_tokenizer(origin)
     try:
         if origin.gguf is None:
             model = AutoModelForCausalLM.from_pretrained(
                 str(origin.path or origin.name),
-                dtype=dtype,
                 local_files_only=not origin.online,
                 quantization_config=packing,
+                **given,
             )
         else:
             model = AutoModelForCausalLM.from_pretrained(
                 str(origin.gguf.parent),
                 gguf_file=origin.gguf.name,
                 quantization_config=GgufConfig(dequantize=True),
-                dtype=dtype,
+                **given,
             )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, ImportError) as error:
         raise _not_loaded(origin, error) from error
     return Loaded(origin, model, tokenizer)
 

@@ -216,6 +216,16 @@ def test_packed_rows_are_trained_on_with_their_kinds(start: Path, tmp_path: Path
         assert all(0 < value < 8 for value in values)
 
 
+def test_how_the_model_is_loaded_can_be_said(start: Path, tmp_path: Path) -> None:
+    given = {"max_steps": 1, "model_init_kwargs": {"attn_implementation": "eager"}}
+    trained = sft(read_config(configured(start, tmp_path, trl=given)), Origin("t", start / "tiny"))
+    assert trained.loaded.model.config._attn_implementation == "eager"
+    given = {"max_steps": 1, "model_init_kwargs": {"attn_implementation": "none such"}}
+    config = read_config(configured(start, tmp_path, trl=given))
+    with pytest.raises(DataError, match="none such"):
+        load_base(config, Origin("t", start / "tiny"))
+
+
 def test_data_that_forbid_it_are_not_trained_on(start: Path, tmp_path: Path) -> None:
     path = configured(start, tmp_path, trl={"max_length": 8})
     with pytest.raises(DataError, match="nothing is learned"):

@@ -120,12 +120,15 @@ def sft(
 def load_base(config: TrainConfig, origin: Origin) -> Loaded:
     """Load the model that a config starts from, its weights held as suits the training.
 
+    `model_init_kwargs` of its section `trl` are passed on to transformers.
+
     Raises:
         ConfigError: there is no such model, it would have to be fetched, or cannot be packed.
         DataError: the files are not what they should be.
     """
     four_bit = config.preset is Preset.QLORA
-    return load_model(origin, dtype=base_dtype(config), four_bit=four_bit)
+    options = config.trl.get("model_init_kwargs") or {}
+    return load_model(origin, dtype=base_dtype(config), four_bit=four_bit, options=options)
 
 
 def finished(trainer: Any, run: RunFolder, loaded: Loaded, *, resume: bool) -> Trained:
@@ -174,6 +177,7 @@ def arguments(
     own = trl_defaults(config.preset).keys() - {each.name for each in fields(kind)}
     known = {key: value for key, value in given.items() if key not in own}  # presets are of SFT
     values = passed_on(known, kind, f"{config.path}: trl")
+    values.pop("model_init_kwargs", None)  # the model is there by now
     report = values.pop("report_to", "tensorboard")
     names = [report] if isinstance(report, str) else list(report or ())
     values["report_to"] = [each for each in names if each not in {"tensorboard", "none"}] or "none"
