@@ -6,10 +6,12 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
 import torch
+from huggingface_hub.utils import _telemetry
 from peft import PeftModel
 from tiny import practice, tiny_folder
 from trl.trainer import utils
@@ -136,6 +138,17 @@ def test_a_run_that_was_killed_goes_on_as_if_it_had_not_been(
     assert not unfinished.exists()
     assert len(losses(whole.path)) == 12
     assert losses(resumed.path) == losses(whole.path)
+
+
+def test_a_run_tells_nobody_of_itself(
+    start: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: SimpleQueue[Any] = SimpleQueue()
+    monkeypatch.delenv("CI", raising=False)  # where TRL says nothing by itself
+    monkeypatch.setattr(_telemetry, "_TELEMETRY_QUEUE", told)
+    monkeypatch.setattr(_telemetry, "_start_telemetry_thread", lambda: None)  # it posts them
+    train(configured(start, tmp_path, trl={"max_steps": 1}))
+    assert told.empty()
 
 
 def test_a_folder_with_another_run_is_left_alone(start: Path, tmp_path: Path) -> None:
