@@ -23,6 +23,7 @@ class FailureKind(StrEnum):
     REVEALED = "revealed"  # the reply gives its wanted error away
     UNMENDED = "unmended"  # the last run did not end well
     ALTERED = "altered"  # a model wrote code where it was to write prose
+    REPEATED = "repeated"  # a model said of one program what it had said of another
     TOO_FEW = "too_few"  # there is nothing to put together
 
 

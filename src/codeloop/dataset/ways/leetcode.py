@@ -120,15 +120,19 @@ def _told(
     if len(asked) < 2:  # noqa: PLR2004  one turn is no dialogue
         return Failure(FailureKind.TOO_FEW, "one exercise alone")
     turns: list[Turn] = []
-    said: list[str] = []
+    before: list[str] = []  # requests, not what was said to them, which a small model says again
+    said: set[str] = set()
     for request, solution in asked:
-        prose = _prose("\n\n".join(said), request, solution, model, settings)
+        prose = _prose("\n\n".join(before), request, solution, model, settings)
         if isinstance(prose, Failure):
             return prose
+        if prose in said:
+            return Failure(FailureKind.REPEATED, prose[:200])
         if turns:
             turns[-1] = turns[-1].with_feedback(Feedback(Source.PERSON, request))
         turns.append(Turn(with_code(prose, solution), model=model.name))
-        said += [f"User: {request}", f"Assistant: {prose}"]
+        before.append(request)
+        said.add(prose)
     ids = tuple(Query(each.statement.strip()).id for each in exercises)
     return Example(
         Dialogue(

@@ -51,7 +51,8 @@ def test_related_exercises_are_solved_one_after_the_other() -> None:
     assert first.reply == f"In Python, add one.\n\n```python\n{PYTHON.code}```"
     assert "About B." in first.feedback[0].text
     assert FASTER.code in second.reply
-    assert "In Python, add one." in model.calls[1].messages[0].content, "it knows what was said"
+    assert "About A." in model.calls[1].messages[0].content, "it knows what was asked"
+    assert "In Python, add one." not in model.calls[1].messages[0].content
     assert (made.source, made.licence, made.models) == ("set", "MIT", ("scripted",))
 
 
@@ -99,8 +100,14 @@ def test_a_reply_that_is_no_prose_is_a_failure(reply: str, kind: FailureKind) ->
     assert made.kind is kind
 
 
+def test_words_that_were_said_of_another_program_are_a_failure() -> None:
+    made = similar([exercise("A"), exercise("B")], ScriptedModel(["It adds.", "It adds."]))
+    assert isinstance(made, Failure)
+    assert (made.kind, made.note) == (FailureKind.REPEATED, "It adds.")
+
+
 def test_code_that_a_model_adds_to_its_prose_is_left_out() -> None:
-    model = ScriptedModel(["Add one.\n```python\ndef g(): pass\n```\nDone."] * 2)
+    model = ScriptedModel(["Add one.\n```python\ndef g(): pass\n```\nDone.", "Add two."])
     made = similar([exercise("A"), exercise("B")], model)
     assert isinstance(made, Example)
     assert "def g" not in made.dialogue.turns[0].reply
