@@ -58,7 +58,7 @@ TRL = {
     "weight_decay": 0.0,
     "train_sampling_strategy": "sequential",
 }
-THEIRS = utils._use_triton  # noqa: SLF001  our trainer replaces it: see train/tuning/scoring.py
+THEIRS = utils._use_triton  # noqa: SLF001  our trainer replaces it: see train/tuning/amends.py
 Steps = tuple[list[float], list[float]]  # processor seconds, losses
 
 

@@ -29,7 +29,7 @@ from codeloop.train.rendering import Kind, from_dialogue
 from codeloop.train.runs import RunFolder
 from codeloop.train.templates import training_template
 from codeloop.train.tokens import tokenised
-from codeloop.train.tuning.scoring import score_learned_alone
+from codeloop.train.tuning.amends import score_learned_alone
 from codeloop.train.tuning.sft import load_base, sft
 
 pytestmark = [
@@ -58,7 +58,7 @@ import os, signal, sys
 from pathlib import Path
 from codeloop.train.config import read_config
 from codeloop.train.loading import Origin
-from codeloop.train.tuning.scoring import score_learned_alone
+from codeloop.train.tuning.amends import score_learned_alone
 from codeloop.train.tuning.sft import load_base, sft
 from codeloop.train.tuning.solving import Solved
 

@@ -21,9 +21,9 @@ from codeloop.train.presets import Preset, trl_defaults
 from codeloop.train.rendering import Kind
 from codeloop.train.runs import Facts, Method, RunFolder, leads, processes
 from codeloop.train.shaping import cache_folder, shaping
+from codeloop.train.tuning.amends import score_learned_alone, tell_nobody
 from codeloop.train.tuning.callbacks import RunLog, TriedProblems
 from codeloop.train.tuning.feeding import KindCollator, feed
-from codeloop.train.tuning.scoring import score_learned_alone
 from codeloop.train.tuning.solving import Solve
 from codeloop.train.weights import plain
 
@@ -174,6 +174,7 @@ def arguments(
     Raises:
         ConfigError: a key is not known, or a value is refused.
     """
+    tell_nobody()
     own = trl_defaults(config.preset).keys() - {each.name for each in fields(kind)}
     known = {key: value for key, value in given.items() if key not in own}  # presets are of SFT
     values = passed_on(known, kind, f"{config.path}: trl")

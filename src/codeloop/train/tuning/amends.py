@@ -1,9 +1,15 @@
-"""Which tokens TRL works out logits for: those that are learned, on a processor too."""
+"""Where TRL is not left as it is: each is done before a trainer is made, and may be done again."""
 
 import torch
+from huggingface_hub import constants
 from trl.trainer import utils
 
 _WITHOUT_COMPILER = frozenset({"cuda", "xpu", "cpu"})
+
+
+def tell_nobody() -> None:
+    """Forbid TRL to tell its makers of each trainer that is made: nothing leaves unasked."""
+    constants.HF_HUB_DISABLE_TELEMETRY = True
 
 
 def score_learned_alone() -> None:
