@@ -111,7 +111,8 @@ def test_leetcode_makes_dialogues_of_exercises(tmp_path: Path, way: str) -> None
         for n in (1, 2)
     ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    model = script(tmp_path / "m.json", *["It sums them up."] * 4)
+    said = [f"It sums them up, for the {n}th time." for n in range(4)]
+    model = script(tmp_path / "m.json", *said)
     out = tmp_path / "made.jsonl"
     done = command("leetcode", path, "--way", way, "--out", out, "--model", model, "--form",
                    "leetcode-solutions", "--in-flight", 1)  # fmt: skip
