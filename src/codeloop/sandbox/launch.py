@@ -172,15 +172,12 @@ def enter_group(slot: Slot) -> None:
     pid = int(info.partition("Pid:")[2].split()[0])
     try:
         slot.group.add(pid)
-        events = slot.group.open_events()
+        slot.events = slot.group.open_events()
     except OSError:  # it has ended, or the group is not to be had after all
         slot.group.remove()
         slot.group = None
         return
-    try:
-        slot.send({"op": "group"}, (events,))
-    finally:
-        os.close(events)
+    slot.send({"op": "group"}, (slot.events,))
 
 
 class _Lent(NamedTuple):

@@ -35,7 +35,8 @@ class Slot:
         self.process = process  # a pidfd
         self._owner = os.getpid()
         self._passed_over: set[str] = set()  # kinds of message that came amid a wait for another
-        self._killed_before = 0  # by the kernel, for memory, before the last guest was started
+        self.events = -1  # of the group: how often the kernel killed in it for memory
+        self._killed_before = 0  # so often, before the last guest was started
 
     @property
     def alive(self) -> bool:
@@ -49,7 +50,7 @@ class Slot:
         """
         if self.group is not None:
             self.group.limit(message["memory_bytes"], message["disk_bytes"], message["processes"])
-            self._killed_before = self._killed()
+            self._killed_before = sample.killed_for_memory(self.events)
         self.send({"op": "start", **message}, descriptors)
 
     def send(self, message: wire.Message, descriptors: tuple[int, ...] = ()) -> None:
@@ -111,7 +112,10 @@ class Slot:
         """
         if self.process < 0 or not _is_readable(self.process, _END_TIMEOUT_S):
             return False
-        return self._killed() > self._killed_before
+        try:
+            return sample.killed_for_memory(self.events) > self._killed_before
+        except OSError:  # another thread closes it this moment
+            return False
 
     def share_disk(self, other: "Slot") -> None:
         """Let another slot have this one's disk in place of its own.
@@ -144,20 +148,11 @@ class Slot:
         os.close(self.process)
         self.process = -1
         self.control.close()
+        if self.events >= 0:
+            os.close(self.events)
+            self.events = -1
         if self.group is not None and os.getpid() == self._owner:
             self.group.remove()
-
-    def _killed(self) -> int:
-        if self.group is None:
-            return 0
-        try:
-            events = self.group.open_events()
-        except OSError:  # the group has gone
-            return 0
-        try:
-            return sample.killed_for_memory(events)
-        finally:
-            os.close(events)
 
     def _signal(self, number: int) -> None:
         if self.process >= 0 and os.getpid() == self._owner:

@@ -24,7 +24,7 @@ from codeloop.sandbox.program import Step, collect, judge_step, sql_step, steps
 from codeloop.sandbox.running import INTERRUPT, LINE, Progress, Run
 from codeloop.sandbox.stateful import workspace
 from codeloop.sandbox.stateful.kernels import THREADS, JupyterKernel
-from codeloop.sandbox.status import Facts, decide, killed_for_memory
+from codeloop.sandbox.status import Facts, decide, taken_with_guest
 
 CLOSED = "this session is closed"
 _SPEND_LIMIT_S = 5.0
@@ -267,7 +267,7 @@ class Runner:
             if run is None or not slot.died_with_guest():
                 self.give_up(slot)
                 raise
-            run.facts.ended = run.facts.ended or killed_for_memory(limits=run.facts.limits)
+            run.facts.ended = run.facts.ended or taken_with_guest(run.facts.limits)
             self._replace_slot()
         except BaseException:  # closed by the consumer, or ^C on our side
             self._abandon(slot, run)

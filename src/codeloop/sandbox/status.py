@@ -59,7 +59,7 @@ class Facts:
         return value
 
 
-def killed_for_memory(limits: ExecutionLimits) -> wire.Message:
+def taken_with_guest(limits: ExecutionLimits) -> wire.Message:
     """Return the report of a slot that could make none, since the kernel took it, too."""
     return {
         "code": None,

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from huggingface_hub import constants
 from huggingface_hub.utils import _telemetry
 from peft import PeftModel
 from tiny import practice, tiny_folder
@@ -58,8 +59,7 @@ import os, signal, sys
 from pathlib import Path
 from codeloop.train.config import read_config
 from codeloop.train.loading import Origin
-from codeloop.train.tuning.amends import score_learned_alone
-from codeloop.train.tuning.sft import load_base, sft
+from codeloop.train.tuning.sft import sft
 from codeloop.train.tuning.solving import Solved
 
 def solve(folder):
@@ -145,6 +145,7 @@ def test_a_run_tells_nobody_of_itself(
 ) -> None:
     told: SimpleQueue[Any] = SimpleQueue()
     monkeypatch.delenv("CI", raising=False)  # where TRL says nothing by itself
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_TELEMETRY", False)  # a run before forbade it
     monkeypatch.setattr(_telemetry, "_TELEMETRY_QUEUE", told)
     monkeypatch.setattr(_telemetry, "_start_telemetry_thread", lambda: None)  # it posts them
     train(configured(start, tmp_path, trl={"max_steps": 1}))

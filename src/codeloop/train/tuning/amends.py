@@ -20,8 +20,7 @@ def score_learned_alone() -> None:
     nothing by itself. Of dialogues a quarter of the tokens is learned, and a small model's logits
     take half of a step. The losses and their gradients are the same.
     """
-    if hasattr(utils, "_use_triton"):
-        utils._use_triton = _scores_learned_alone  # noqa: SLF001  it has no setting for it
+    utils._use_triton = _scores_learned_alone  # noqa: SLF001  it has no setting for it
 
 
 def _scores_learned_alone(device: torch.device) -> bool:
