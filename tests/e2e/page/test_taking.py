@@ -75,7 +75,7 @@ def test_a_notebook_is_taken_away_and_comes_in_again(open_page: OpenPage, tmp_pa
     code = [each for each in notebook["cells"] if each["cell_type"] == "code"]
     assert "".join(code[0]["source"]).strip() == "print(20 + 22)"
     page.get_by_role("link", name="Settings").click()
-    page.locator("input[type=file]").set_input_files(path)
+    page.get_by_label("File to import").set_input_files(path)
     expect(cells(page)).to_have_count(1)
     expect(cells(page).locator("pre.output")).to_have_text("42\n")
 
