@@ -30,7 +30,7 @@ print("hunter2" in seen, sorted(os.environ))
         result = run_once(sandbox, program)
     names = (
         "HOME LANG LC_ALL MKL_NUM_THREADS MPLBACKEND OMP_NUM_THREADS OPENBLAS_NUM_THREADS PATH"
-        " TMPDIR"
+        " PYTHONHASHSEED TMPDIR"
     )
     assert result.stdout.text == f"False {names.split()}\n", result
 

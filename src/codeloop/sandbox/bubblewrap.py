@@ -19,7 +19,12 @@ from codeloop.core.execution import ExecutionLimits
 from codeloop.sandbox.isolation import cgroups, machine
 from codeloop.sandbox.jail import root
 from codeloop.sandbox.jail.walls import NOBODY
-from codeloop.sandbox.launch import enter_group, guest_environment, own_interpreter
+from codeloop.sandbox.launch import (
+    PYTHON_FLAGS,
+    enter_group,
+    guest_environment,
+    own_interpreter,
+)
 from codeloop.sandbox.link import Slot, memory_file
 
 _START_TIMEOUT_S = 30.0
@@ -130,7 +135,7 @@ class Bubblewrap:
         words += ["--remount-ro", "/", "--chdir", "/"]
         try:
             return subprocess.Popen(
-                [*words, str(executable), "-I", "-S", "-X", "frozen_modules=on", "-"],
+                [*words, str(executable), *PYTHON_FLAGS, "-"],
                 stdin=source,
                 stdout=subprocess.DEVNULL,
                 stderr=self._log,

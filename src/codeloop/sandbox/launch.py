@@ -25,6 +25,8 @@ _END_TIMEOUT_S = 4.0
 _REMOVE_TIMEOUT_S = 4.0
 _REMOVE_AGAIN_S = 0.02
 _BASE = "codeloop-jail-"
+# As `-I`, but for the environment, which is all ours: it has the seed of hashes.
+PYTHON_FLAGS = ("-P", "-s", "-S", "-X", "frozen_modules=on")
 
 # Makes the package's jail side importable without running the package's own modules. What `serve`
 # returns it returns in a guest; how that ends is noted for `the jail's `script``.
@@ -219,7 +221,7 @@ def _start(
         os.write(source, program.encode())
         os.lseek(source, 0, os.SEEK_SET)
         return subprocess.Popen(
-            [str(executable), "-I", "-S", "-X", "frozen_modules=on", "-"],
+            [str(executable), *PYTHON_FLAGS, "-"],
             stdin=source,
             stdout=subprocess.DEVNULL,
             stderr=log,
@@ -234,10 +236,8 @@ def _start(
 
 def _environment_beside(base: Path, lent: _Lent) -> dict[str, str]:
     """Return what is other in the environment of guests that have no root of their own."""
-    packages, toolchain = lent.directories()
+    _, toolchain = lent.directories()
     environment = {"HOME": str(base), "TMPDIR": str(base)}
-    if packages:
-        environment["PYTHONPATH"] = packages
     if toolchain:
         environment["CODELOOP_TOOLCHAIN"] = toolchain
     return environment
@@ -284,9 +284,9 @@ def guest_environment(executable: Path, *, has_packages: bool) -> dict[str, str]
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
+        "PYTHONHASHSEED": "0",  # so that a set is printed in one order, whichever process it is
     }
     if has_packages:
-        environment["PYTHONPATH"] = root.PACKAGES
         environment["MPLCONFIGDIR"] = root.PLOT_SETTINGS
     return environment
 

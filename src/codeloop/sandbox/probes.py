@@ -260,7 +260,7 @@ for name in ("environ", "mem", "maps"):
 _ENVIRONMENT = """
 import os
 known = {"HOME", "TMPDIR", "PATH", "LANG", "LC_ALL", "MPLBACKEND", "PYTHONPATH"}
-known |= {"CODELOOP_TOOLCHAIN", "MPLCONFIGDIR"}
+known |= {"CODELOOP_TOOLCHAIN", "MPLCONFIGDIR", "PYTHONHASHSEED"}
 extra = {name for name in os.environ if not name.endswith("_NUM_THREADS")} - known
 assert not extra, extra
 """

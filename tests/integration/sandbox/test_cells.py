@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from adversarial.hostile import LIMITS, last, run
+from builders import open_chosen
 
 from codeloop.core.errors import DataError
 from codeloop.core.execution import ExecutionResult, OutputChunk, Status
@@ -55,6 +56,17 @@ def test_the_value_of_a_last_expression_is_shown(
     assert result.stdout.text == ("a\n" if "print" in code else "")
     assert result.exit_code is None
     assert result.signal is None
+
+
+def test_a_set_has_one_order_in_every_process(kernel: SandboxSession) -> None:
+    words = "{'alpha', 'beta', 'gamma', 'delta', 'epsilon', 'zeta', 'eta', 'theta'}"
+    program = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', \"print({words})\"])"
+    told = {run(kernel, f"print({words})").stdout.text, run(kernel, program).stdout.text}
+    with open_chosen() as other:
+        session = other.open_session(stateful=True, limits=LIMITS)
+        told.add(run(session, f"print({words})").stdout.text)
+        session.close()
+    assert len(told) == 1, told
 
 
 def test_a_traceback_shows_the_cells_alone(kernel: SandboxSession) -> None:

@@ -127,6 +127,7 @@ def _preload(packages: str | None, preload: tuple[str, ...]) -> None:
     site.sethelper()
     if packages:
         sys.path.append(packages)
+        os.environ["PYTHONPATH"] = packages  # for a Python that the guest starts: ours came first
         root.link_font_cache()
     for name in (*_PRELOAD, *preload):
         __import__(name)
