@@ -32,7 +32,7 @@ from codeloop.judge.guest.wire import WireError, decode, encode
 from codeloop.judge.many import RigPool
 from codeloop.judge.packing import pack
 
-FORMAT = 2  # goes up when what is worked out, or how it is written, changes
+FORMAT = 3  # goes up when what is worked out, or how it is written, changes
 
 _KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
@@ -79,6 +79,19 @@ class Prepared:
             msg = f"{self._path}: {problem_id}: damaged ({error}); remove it, and it is made again"
             raise DataError(msg) from error
 
+    def reference_s(self, problem_id: str) -> float:
+        """Return the processor seconds that the reference took for all tests; 0 if it did not run.
+
+        Raises:
+            DataError: the file is damaged.
+            KeyError: there is none of that name.
+        """
+        try:
+            return float(self._zip.getinfo(problem_id).comment)
+        except ValueError as error:
+            msg = f"{self._path}: {problem_id}: damaged ({error}); remove it, and it is made again"
+            raise DataError(msg) from error
+
     def problems(self) -> Iterator[Problem]:
         """Yield all, in the benchmark's order."""
         return map(self.problem, self.ids)
@@ -112,8 +125,11 @@ def prepare(
                     threads=threads,
                 )
                 with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-                    for count, problem in enumerate(made, start=1):
-                        archive.writestr(problem.id, encode(_facts(problem)))
+                    for count, (problem, reference_s) in enumerate(made, start=1):
+                        member = zipfile.ZipInfo(problem.id)
+                        member.comment = repr(reference_s).encode()
+                        data = encode(_facts(problem))
+                        archive.writestr(member, data, zipfile.ZIP_DEFLATED)
                         yield count
                 file.flush()
                 os.fsync(file.fileno())
@@ -126,9 +142,12 @@ def prepare(
         raise DataError(msg) from error
 
 
-def _worked_out(problem: Problem, pool: RigPool) -> Problem:
-    """Return a problem with packed tests, time for its reference, and visible tests that hold."""
-    limits = TrialLimits()
+def _worked_out(problem: Problem, pool: RigPool) -> tuple[Problem, float]:
+    """Return a problem with packed tests, time for its reference, and visible tests that hold.
+
+    Beside it: the processor seconds that the reference took.
+    """
+    limits, reference_s = TrialLimits(), 0.0
     packed: list[tuple[Tests, ...]] = []
     for group in (problem.tests, problem.hidden):
         done: list[Tests] = []
@@ -136,6 +155,7 @@ def _worked_out(problem: Problem, pool: RigPool) -> Problem:
             if isinstance(tests, FunctionTests):
                 with pool.lend() as rig:
                     packing = pack(tests, problem.entry_point, rig)
+                reference_s += packing.cpu_s
                 limits = replace(
                     limits,
                     cpu_s=max(limits.cpu_s, _MORE_TIME * packing.cpu_s),
@@ -146,7 +166,7 @@ def _worked_out(problem: Problem, pool: RigPool) -> Problem:
                 done.append(tests)
         packed.append(tuple(done))
     problem = replace(problem, tests=packed[0], hidden=packed[1], limits=limits)
-    return replace(problem, visible=_that_hold(problem, pool))
+    return replace(problem, visible=_that_hold(problem, pool)), reference_s
 
 
 def _that_hold(problem: Problem, pool: RigPool) -> tuple[Tests, ...]:

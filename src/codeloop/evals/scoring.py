@@ -88,7 +88,10 @@ def score(samples: Iterable[Sample], prepared: Prepared, pool: RigPool) -> Itera
             return Failure(sample, error)
         return as_row(problem, sample, verdict, str(prepared.benchmark))
 
-    return in_order(work, samples, threads=pool.rigs, ahead=_AHEAD)
+    def weight(sample: Sample) -> float:
+        return prepared.reference_s(sample.problem_id)
+
+    return in_order(work, samples, threads=pool.rigs, ahead=_AHEAD, weight=weight)
 
 
 def code_digest(sample: Sample) -> str:

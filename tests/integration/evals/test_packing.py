@@ -95,6 +95,8 @@ def test_examples_that_the_reference_fails_are_not_shown(tmp_path: Path, pool: R
     path.write_text(json.dumps(row), encoding="utf-8")
     own = benchmark(str(path))
     list(prepare(own, tmp_path, tmp_path, pool, threads=1))
-    problem = Prepared(prepared_path(tmp_path, own), own).problem("half")
+    prepared = Prepared(prepared_path(tmp_path, own), own)
+    assert prepared.reference_s("half") > 0.0
+    problem = prepared.problem("half")
     assert [tests.source for tests in problem.visible] == ["assert half(2) == 1"]  # type: ignore[union-attr]
     assert pool.judge(problem, "def half(n): return n * 0.5").passed

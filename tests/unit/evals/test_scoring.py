@@ -53,6 +53,7 @@ def test_a_prepared_problem_is_what_was_read(prepared: Prepared) -> None:
     assert prepared.ids == ("f", "g")
     assert len(prepared.problem("f").hidden) == 1
     assert [problem.entry_point for problem in prepared.problems()] == ["f", "g"]
+    assert prepared.reference_s("f") == 0.0
 
 
 def test_samples_come_by_problem_and_are_counted(tmp_path: Path, prepared: Prepared) -> None:
