@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -58,10 +59,33 @@ class Quiet:
             self._changed.notify_all()
 
 
+class _Places:
+    """Rights to keep a processor busy, given in the order in which they are asked for."""
+
+    def __init__(self, places: int) -> None:
+        self._changed = threading.Condition()
+        self._free = places
+        self._asking: deque[object] = deque()
+
+    def acquire(self) -> None:
+        me = object()
+        with self._changed:
+            self._asking.append(me)
+            self._changed.wait_for(lambda: self._free and self._asking[0] is me)
+            self._asking.popleft()
+            self._free -= 1
+            self._changed.notify_all()
+
+    def release(self) -> None:
+        with self._changed:
+            self._free += 1
+            self._changed.notify_all()
+
+
 class _Place:
     """The right to keep a processor busy, which may be given up before the work is over."""
 
-    def __init__(self, places: threading.Semaphore) -> None:
+    def __init__(self, places: _Places) -> None:
         self._places = places
         self._held = True
         places.acquire()
@@ -94,7 +118,7 @@ class RigPool:
         self._opening = threading.Lock()
         self._opened: list[Rig] = []
         self._free: LifoQueue[Rig] = LifoQueue()  # the one that was used last is the warmest
-        self._places = threading.Semaphore(rigs)
+        self._places = _Places(rigs)
         self._most = rigs + spare
         self._own = _own(rigs, memory_bytes)
         try:

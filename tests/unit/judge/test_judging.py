@@ -241,6 +241,25 @@ def test_while_one_sleeps_again_another_works_in_a_spare_rig() -> None:
     assert all(rig.closed for rig in rigs)
 
 
+def test_who_waits_for_a_rig_has_it_before_who_comes_again() -> None:
+    order = []
+
+    def wait() -> None:
+        with pool.lend():
+            order.append("who waited")
+
+    with RigPool(lambda: ScriptedRig([]), 1, spare=1) as pool:
+        waiting = threading.Thread(target=wait)
+        with pool.lend():
+            waiting.start()
+            while not pool._places._asking:
+                time.sleep(0.001)
+        with pool.lend():
+            order.append("who came again")
+        waiting.join(20)
+    assert order == ["who waited", "who came again"]
+
+
 @pytest.mark.parametrize(("memory_bytes", "waits"), [(1, False), (1 << 60, True), (0, True)])
 def test_memory_is_a_candidates_own_if_the_machine_has_it_for_all(
     memory_bytes: int, monkeypatch: pytest.MonkeyPatch, *, waits: bool
