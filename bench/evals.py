@@ -34,6 +34,8 @@ from typing import Any
 from usage import Meter
 from variants import MISBEHAVING, SOURCES, Variant, canonical, read_tasks, variants, write_samples
 
+from codeloop.evals.mbpp import typed_inputs
+
 Json = dict[str, Any]
 
 WRONG = {"humaneval+": 281, "mbpp+": 241}
@@ -143,7 +145,10 @@ def calls_cpu_s(tasks: list[Json]) -> float:
     for task in tasks:
         space: Json = {}
         exec(task["prompt"] + task["canonical_solution"], space)
-        function, inputs = space[task["entry_point"]], [*task["base_input"], *task["plus_input"]]
+        function, sets = space[task["entry_point"]], (task["base_input"], task["plus_input"])
+        if task["task_id"].startswith("Mbpp/"):
+            sets = tuple(typed_inputs(task["task_id"], each) for each in sets)
+        inputs = [arguments for each in sets for arguments in each]
         with redirect_stdout(StringIO()):
             before = time.process_time()
             for each in inputs:
