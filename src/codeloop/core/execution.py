@@ -163,7 +163,7 @@ class TrialLimits:
     """Limits of a candidate in one trial: in all, and for each step that its tester waits for.
 
     Processor time decides. The wall times are for a candidate that sleeps: while it runs, or waits
-    for a processor, they do not count, up to twenty times as long.
+    for a processor, they do not count, up to twenty times the longer of both.
     """
 
     cpu_s: float = 60.0

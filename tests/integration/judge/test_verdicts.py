@@ -1,6 +1,7 @@
 """Solutions of made-up problems, judged in real jails."""
 
 import gc
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -222,6 +223,13 @@ def test_a_program_is_judged_by_what_it_prints(rig: Rig, program: str, reason: R
     if program == "print(3)":
         assert (verdict.tests_passed, verdict.input) == (1, "3 4\n")
         assert (verdict.expected, verdict.actual) == ("line 1: 7", "line 1: 3")
+
+
+def test_who_works_may_work_long_where_sleep_is_short(rig: Rig) -> None:
+    busy = "import time\ndef f(a, b):\n    while time.process_time() < 1.3: pass\n    return a + b"
+    limits = replace(LIMITS, step_cpu_s=30.0, cpu_s=30.0, step_wall_s=0.05)
+    problem = Problem("p", "", (ADD,), "f", limits=limits)
+    assert judge(problem, busy, rig).passed
 
 
 def test_many_are_judged_side_by_side_and_in_order(sandbox: Sandbox) -> None:

@@ -11,9 +11,7 @@ from codeloop.core.ordered import in_order
 
 
 @given(st.lists(st.integers(0, 9)), st.integers(1, 3), st.integers(1, 3))
-def test_results_come_in_the_order_of_the_items(
-    items: list[int], threads: int, ahead: int
-) -> None:
+def test_results_come_in_the_order_of_the_items(items: list[int], threads: int, ahead: int) -> None:
     done = in_order(lambda each: 2 * each, items, threads=threads, ahead=ahead, weight=float)
     assert list(done) == [2 * each for each in items]
 

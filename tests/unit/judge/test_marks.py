@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from unit.judge.test_wire import VALUES, Sly, SlyList, same
 
 from codeloop.judge.guest import marks
@@ -79,10 +80,16 @@ def test_what_shares_its_parts_or_holds_itself_is_told_or_opaque() -> None:
     assert type(arrived(row)) is Opaque
 
 
-def test_many_items_with_parts_are_not_held_twice() -> None:
-    pairs = [(at,) for at in range(1 << 16)]
-    assert said(pairs, terse=True)[0] == DIGEST
-    assert said([*pairs, (0,)], terse=True)[0] == VALUE
+@given(items=st.lists(st.integers() | st.text() | st.lists(st.integers())), terse=st.booleans())
+def test_the_mark_of_slices_is_that_of_the_whole(items: list[Any], *, terse: bool) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(marks, "FRAME_BYTES", 60)
+        patch.setattr(marks, "TERSE_FROM", 0)
+        for value in (items, tuple(items)):
+            whole = said(value, terse=terse)
+            with pytest.MonkeyPatch.context() as inner:
+                inner.setattr(marks, "_SLICE_ITEMS", 2)
+                assert said(value, terse=terse) == whole
 
 
 def test_a_long_answer_is_terse_as_a_digest() -> None:

@@ -30,7 +30,7 @@ VALUE, MARK, DIGEST = b"v", b"p", b"d"  # how a value is said: on the wire, as a
 VERSION = 2  # of marshal: the last without references
 TERSE_FROM = 4096  # bytes of a mark, of which a digest is as good where the value is known
 
-_STREAMED_FROM = 1 << 16  # items with parts of their own: these bytes may be too many to hold
+_SLICE_ITEMS = 1 << 16  # of a list, whose mark is made by slices if it has more
 _SIZE = struct.Struct("<i")
 _NUMBERS = ((b"g", struct.Struct("<xd")), (b"i", struct.Struct("<xi")))
 _DIGIT_BITS = 15
@@ -48,15 +48,34 @@ def said(value: Any, *, terse: bool) -> tuple[bytes, bytes]:
 
 def marked(value: Any, *, terse: bool) -> tuple[bytes, bytes] | None:
     """Return a value as a mark or its digest; None where the wire has to tell it."""
+    kind = type(value)
     try:
-        if type(value) in _SCALARS or not _is_told_on_wire(value):
-            mark = dumps(value, VERSION)
-            if len(mark) > FRAME_BYTES or (terse and len(mark) >= TERSE_FROM):
-                return DIGEST, sha256(mark).digest()
-            return MARK, mark
+        if kind not in _SCALARS and "numpy" in modules and _has_arrays(value):
+            return None  # numpy's values look like bytes
+        if (kind is list or kind is tuple) and len(value) > _SLICE_ITEMS:
+            return _marked_by_slices(value, terse=terse)
+        mark = dumps(value, VERSION)
     except (ValueError, TypeError, MemoryError, RecursionError):  # not plain, or it holds itself
-        pass
-    return None
+        return None
+    if len(mark) > FRAME_BYTES or (terse and len(mark) >= TERSE_FROM):
+        return DIGEST, sha256(mark).digest()
+    return MARK, mark
+
+
+def _marked_by_slices(value: Any, *, terse: bool) -> tuple[bytes, bytes]:
+    """Return the same of a list or tuple whose mark may be too long to hold."""
+    parts = [dumps(type(value)(), VERSION)[:1] + _SIZE.pack(len(value))]
+    size, digest = len(parts[0]), sha256()
+    for start in range(0, len(value), _SLICE_ITEMS):
+        parts.append(dumps(value[start : start + _SLICE_ITEMS], VERSION)[1 + _SIZE.size :])
+        size += len(parts[-1])
+        if terse or size > FRAME_BYTES:
+            for part in parts:
+                digest.update(part)
+            parts.clear()
+    if terse or size > FRAME_BYTES:
+        return DIGEST, digest.digest()
+    return MARK, b"".join(parts)
 
 
 def on_wire(*values: object, digest: bool = False) -> bytes:
@@ -81,13 +100,6 @@ def read_mark(mark: bytes) -> Any:
     if reader.at != len(mark):
         raise WireError(_MALFORMED)
     return value
-
-
-def _is_told_on_wire(value: Any) -> bool:
-    """Whether a mark is too long to hold, or would be wrong: numpy's values look like bytes."""
-    kind = type(value)
-    long = (kind is list or kind is tuple) and len(value) > _STREAMED_FROM
-    return (long and type(value[0]) not in _SCALARS) or ("numpy" in modules and _has_arrays(value))
 
 
 def _has_arrays(value: Any) -> bool:

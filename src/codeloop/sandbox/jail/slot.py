@@ -338,7 +338,8 @@ class _Watch:
         self._counts_idle_only = bool(request.get("idle_only"))  # and the host leaves it to us
         slack_s = 0.0 if self._counts_idle_only else _WALL_SLACK_S
         self.deadline = time.monotonic() + float(request["wall_s"]) + slack_s
-        self._last_deadline = self.deadline + _BUSY_FACTOR * float(request["wall_s"])
+        busy_s = _BUSY_FACTOR * max(float(request["wall_s"]), self.cpu_s)
+        self._last_deadline = self.deadline + busy_s
         self._seen = time.monotonic(), 0.0  # when it was last looked at, with what used by then
 
     def is_late(self, used_s: float, *, running: bool) -> bool:
