@@ -128,8 +128,8 @@ def prepare(
                     for count, (problem, reference_s) in enumerate(made, start=1):
                         member = zipfile.ZipInfo(problem.id)
                         member.comment = repr(reference_s).encode()
-                        data = encode(_facts(problem))
-                        archive.writestr(member, data, zipfile.ZIP_DEFLATED)
+                        packed = encode(_facts(problem))
+                        archive.writestr(member, packed, zipfile.ZIP_DEFLATED)
                         yield count
                 file.flush()
                 os.fsync(file.fileno())
