@@ -206,7 +206,8 @@ def rollout_function(
 
     def rollouts(prompts: list[Any], trainer: Any) -> dict[str, Any]:
         def generate(asked: list[list[int]]) -> list[list[int]]:
-            answers, _ = trainer._generate_single_turn(asked, None, {}, 1)  # noqa: SLF001
+            with trainer.accelerator.autocast():  # else all weights are cast anew for each token
+                answers, _ = trainer._generate_single_turn(asked, None, {}, 1)  # noqa: SLF001
             return [list(each) for each in answers]
 
         start = time.monotonic()
