@@ -76,8 +76,7 @@ class Prepared:
         try:
             return _problem(decode(self._zip.read(problem_id))[0])
         except (WireError, zipfile.BadZipFile, ValueError, TypeError) as error:
-            msg = f"{self._path}: {problem_id}: damaged ({error}); remove it, and it is made again"
-            raise DataError(msg) from error
+            raise self._damaged(problem_id, error) from error
 
     def reference_s(self, problem_id: str) -> float:
         """Return the processor seconds that the reference took for all tests; 0 if it did not run.
@@ -89,8 +88,12 @@ class Prepared:
         try:
             return float(self._zip.getinfo(problem_id).comment)
         except ValueError as error:
-            msg = f"{self._path}: {problem_id}: damaged ({error}); remove it, and it is made again"
-            raise DataError(msg) from error
+            raise self._damaged(problem_id, error) from error
+
+    def _damaged(self, problem_id: str, error: Exception) -> DataError:
+        return DataError(
+            f"{self._path}: {problem_id}: damaged ({error}); remove it, and it is made again"
+        )
 
     def problems(self) -> Iterator[Problem]:
         """Yield all, in the benchmark's order."""
