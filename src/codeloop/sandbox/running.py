@@ -30,7 +30,7 @@ INTERRUPT = b"i"  # what is written to a run's wake socket
 LINE = b"l"
 
 _WATCH_AFTER_S = 0.02  # a cell that is done sooner is not worth a look
-_GRACE_S = 1.0  # for an interrupted guest to come to an end
+_GRACE_S = 3.0  # for an interrupted guest to come to an end, on a busy machine too
 _END_TIMEOUT_S = 5.0  # for the kernel to take a killed tree down
 _READ_BYTES = 64 * 1024
 
