@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from codeloop.core.dialogue import Dialogue
 from codeloop.dataset.records import Example, Query, Way, read, write
 
 
@@ -134,3 +135,26 @@ def test_leetcode_looks_for_known_sets_where_the_environment_says(
     done = command("leetcode", "leetcode-solutions", "--way", "similar", "--out", tmp_path / "o")
     assert done.returncode == 2
     assert f"{tmp_path / 'sets'}" in done.stderr
+
+
+def test_dialogues_of_no_problem_are_verified_without_any_set_of_problems(
+    tmp_path: Path, queries: Path
+) -> None:
+    """It once read all problems first, and so needed files that the dialogues do not name."""
+    assert command("pack", queries, "--out", tmp_path / "packed").returncode == 0
+    nowhere, out = tmp_path / "nowhere", tmp_path / "main.jsonl"
+    done = command("verify", tmp_path / "packed/made.jsonl", "--out", out, "--data", nowhere)
+    assert done.returncode == 0, done.stderr
+    assert made(out)
+
+
+def test_dialogues_of_a_problem_name_the_set_that_is_missing(tmp_path: Path) -> None:
+    opening = Dialogue.ask("Add.")
+    names = ("own", "MIT", "python")
+    example = Example(opening, Way.MUTATION, (), *names, (), problem_id="LeetCode/1")
+    write(tmp_path / "made.jsonl", [example])
+    nowhere, out = tmp_path / "nowhere", tmp_path / "main.jsonl"
+    done = command("verify", tmp_path / "made.jsonl", "--out", out, "--data", nowhere)
+    assert done.returncode != 0
+    assert str(nowhere) in done.stderr
+    assert not out.exists()

@@ -3,7 +3,7 @@
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,10 +60,11 @@ def main(args: argparse.Namespace) -> int:
             else:
                 dropped.append(example)
 
-    total = sum(1 for _ in args.examples.open("rb"))
+    problems, total = _problems(args)
     with open_ground(args, sandboxes=2) as ground:
         given = _examples(args.examples, malformed)
-        done = verify_examples(given, _means(ground, args), times=args.times, threads=args.workers)
+        means = _means(ground, problems)
+        done = verify_examples(given, means, times=args.times, threads=args.workers)
         count = write(args.out, kept(benchmarking.followed(done, "verified", total)))
     if args.rest is not None:
         write(args.rest, dropped)
@@ -85,21 +86,23 @@ def _examples(path: Path, malformed: list[str]) -> "Iterator[Example]":
             yield row
 
 
-def _means(ground: "Ground", args: argparse.Namespace) -> "Means":
+def _problems(args: argparse.Namespace) -> "tuple[dict[str, Problem], int]":
+    """Return the problems at hand, none if no example names one, and the number of examples."""
     from codeloop.cli.dataset.mutate import read_tasks
     from codeloop.dataset.mutation.tasks import Task
+
+    named = [bool(each.problem_id) for each in _examples(args.examples, [])]
+    if not any(named):
+        return {}, len(named)
+    tasks = read_tasks(benchmarking.data_folder(args.data))
+    return {each.problem.id: each.problem for each in tasks if isinstance(each, Task)}, len(named)
+
+
+def _means(ground: "Ground", problems: "Mapping[str, Problem]") -> "Means":
     from codeloop.dataset.mutation.trying import RUN_LIMITS
     from codeloop.dataset.verification import Means
 
-    data = benchmarking.data_folder(args.data)
-    tasks = (each for each in read_tasks(data) if isinstance(each, Task))
-    problems = {each.problem.id: each.problem for each in tasks}
-    return Means(
-        ground.openers,
-        partial(_judged, ground),
-        problems.get,
-        limits=RUN_LIMITS,
-    )
+    return Means(ground.openers, partial(_judged, ground), problems.get, limits=RUN_LIMITS)
 
 
 def _judged(ground: "Ground", problem: "Problem", code: str, shown: bool) -> "Verdict":
