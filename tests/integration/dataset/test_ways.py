@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from codeloop.core.dialogue import Role, Source
+from codeloop.core.dialogue import Message, Role, Source
 from codeloop.core.execution import ExecutionLimits, Status
 from codeloop.core.protocols import Session
 from codeloop.dataset.failure import Failure, FailureKind
@@ -143,9 +143,11 @@ def test_the_text_that_asked_for_the_error_is_replaced_by_the_normal_one(session
     fixer = ScriptedModel([fenced("print(3.0)")], name="strong")
     made = correct(QUERY, Wanted.NAME, (writer, fixer), session)
     assert isinstance(made, Example)
-    assert writer.calls[0].messages[0].content == wrong_text(Wanted.NAME)
+    (asked,) = writer.calls[0].messages
+    assert asked == Message(Role.USER, wrong_text(QUERY.query, Wanted.NAME))
     assert made.dialogue.opening[0].content == text("system")
-    assert wrong_text(Wanted.NAME) not in encode(made)
+    assert made.dialogue.opening[1].content == QUERY.query
+    assert "as if it were right" not in encode(made)
     shown = fixer.calls[0].messages
     assert [message.role for message in shown] == [
         Role.SYSTEM,

@@ -1,7 +1,8 @@
 """Code correction: a program with a wanted error, which its run shows, and its repair.
 
 OpenCodeInterpreter (arXiv 2402.14658), section 2.2: the text that asked for the error is replaced
-by the normal one afterwards.
+by the normal one afterwards. It comes after the request: small models pass over a system text that
+asks for what they never do.
 """
 
 import re
@@ -83,7 +84,7 @@ def correct(
     writer, fixer = models
     critics: list[Critic] = [ExecutionCritic()]
     limits = Limits(turns=1, seconds=None, run=settings.run)
-    asked = Dialogue.ask(query.query, system=wrong_text(wanted))
+    asked = Dialogue.ask(wrong_text(query.query, wanted))
     wrong = to_the_end(
         refine(asked, writer, session, critics, limits=limits, sampling=settings.sampling)
     ).dialogue.turns[0]
@@ -116,10 +117,10 @@ def correct(
     )
 
 
-def wrong_text(wanted: Wanted) -> str:
-    """Return the text that asks for a program with an error, in place of the normal one."""
+def wrong_text(request: str, wanted: Wanted) -> str:
+    """Return the text that asks for a program with an error, in place of the request alone."""
     say = sections("correction")
-    return say["wrong"].substitute(error=say[wanted.value].substitute())
+    return say["wrong"].substitute(request=request, error=say[wanted.value].substitute())
 
 
 def shows(result: ExecutionResult, wanted: Wanted) -> bool:

@@ -108,7 +108,7 @@ def _correction(settings: Correction, surroundings: Surroundings) -> Stage:
         yield left_by(made) if isinstance(made, Failure) else made
 
     roles = (WRITER, FIXER)
-    return Stage("correct", "1", work, Example, settings=settings, roles=roles, calls=3)
+    return Stage("correct", "2", work, Example, settings=settings, roles=roles, calls=3)
 
 
 def _whole(sampling: Sampling) -> Sampling:
