@@ -105,6 +105,8 @@ def memory_kib(pid: int, name: str) -> int:
 
 def step_of(folder: Path) -> str:
     """Return what a run does just now, by the files that it has there: the last one that is."""
+    if (folder / "made.jsonl").exists():
+        return "run: decontaminate_examples, files"
     with suppress(OSError):
         if (folder / "made.jsonl.tmp").stat().st_size:
             return "run: decontaminate_examples, files"
