@@ -39,7 +39,7 @@ def measure(data: Path, every: int, settings: Settings, args: argparse.Namespace
         made = list(make_examples(tasks, settings, trying, threads=args.workers))
         making_s = time.perf_counter() - start
         examples = [example for each in made for example in each.examples]
-        means = Means(ground.openers, judged, problems.get, RUN_LIMITS)
+        means = Means(ground.openers, judged, problems.get, lambda _: RUN_LIMITS)
         start = time.perf_counter()
         done = list(verify_examples(examples, means, threads=args.workers))
         verifying_s = time.perf_counter() - start

@@ -13,6 +13,7 @@ _MOMENT = re.compile(r"\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?|\
 _DURATION = re.compile(
     r"\b\d+(?:\.\d+)?(?:e-?\d+)?(?=\s*(?:s|ms|us|µs|ns|sec|secs|seconds?|milliseconds?)\b)"
 )
+_TIMES = frozenset({Status.CPU_LIMIT, Status.WALL_LIMIT})
 _CLOCK = re.compile(r"\b(?:time|timeit|datetime|perf_counter|monotonic|date|calendar)\b")
 _TMP = re.compile(r"\btempfile|mkstemp|mkdtemp\b")
 # What makes a program give something else each time. A seed may tame it, which runs show.
@@ -43,7 +44,12 @@ def normal_text(text: str, code: str) -> str:
 
 
 def normal_result(result: ExecutionResult, code: str) -> ExecutionResult:
-    """Return a result as it counts for equality: without its times, memory and such texts."""
+    """Return a result as it counts for equality: without its times, memory and such texts.
+
+    Which of the limits of time ends a run that does not end depends on what else the machine does.
+    """
+    if result.status in _TIMES:
+        result = replace(result, status=Status.WALL_LIMIT, exit_code=None, signal=None)
     return replace(
         result,
         stdout=replace(result.stdout, text=normal_text(result.stdout.text, code), total_bytes=0),
@@ -61,6 +67,7 @@ def normal_verdict(verdict: Verdict, code: str) -> Verdict:
     """Return a verdict as it counts for equality."""
     return replace(
         verdict,
+        limit=Status.WALL_LIMIT if verdict.limit in _TIMES else verdict.limit,
         input=normal_text(verdict.input, code),
         actual=normal_text(verdict.actual, code),
         error=_normal_error(verdict.error, code),

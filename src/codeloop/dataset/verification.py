@@ -46,7 +46,7 @@ _WANTS_CODE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What verification is handed: new sessions, a judge, the problems by id, limits of a run.
+    """What verification is handed: new sessions, a judge, the problems by id, limits by the way.
 
     `openers` open sessions in different sandboxes, so that what one process decides by chance,
     such as the order of a set of texts, is decided anew.
@@ -55,7 +55,7 @@ class Means:
     openers: Sequence[Open]
     judge: Judge
     problem: Callable[[str], Problem | None]
-    limits: ExecutionLimits = ExecutionLimits()
+    limits: Callable[[Way], ExecutionLimits] = lambda _: ExecutionLimits()
     languages: frozenset[str] = frozenset({"python"})
 
 
@@ -107,7 +107,7 @@ def _decided(example: Example, means: Means, times: int) -> _Decision:
     if not quotes and last_code(dialogue.turns) is None:
         return VerifiedReason.NOTHING_RAN, "", 0
     if quotes:
-        differs, runs = _compared(quotes, problem, means, times)
+        differs, runs = _compared(example.way, quotes, problem, means, times)
         if differs is not None:
             return *differs, runs
     else:
@@ -181,13 +181,13 @@ def _made_up_text(dialogue: Dialogue) -> _Found | None:
 
 
 def _compared(
-    quotes: Sequence[Quoted], problem: Problem | None, means: Means, times: int
+    way: Way, quotes: Sequence[Quoted], problem: Problem | None, means: Means, times: int
 ) -> tuple[_Found | None, int]:
     """Compare what is quoted with what is obtained now; also return how often it was obtained."""
 
     def obtain(number: int) -> list[Obtained]:
         opener = means.openers[number % len(means.openers)]
-        return again(quotes, problem, opener, means.judge, means.limits)
+        return again(quotes, problem, opener, means.judge, means.limits(way))
 
     told = [as_told(each) for each in quotes]
     got = [obtain(number) for number in range(times)]

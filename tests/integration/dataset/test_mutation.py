@@ -98,7 +98,7 @@ def means(rigs: RigPool, openers: tuple[Opener, ...]) -> Means:
     def judged(problem: Problem, code: str, shown: bool) -> Verdict:
         return rigs.judge(problem, code, tests=problem.visible if shown else None)
 
-    return Means(openers, judged, problems.get, RUN_LIMITS)
+    return Means(openers, judged, problems.get, lambda _: RUN_LIMITS)
 
 
 def test_the_same_settings_make_the_same_examples(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codeloop.core.dialogue import Cell, Dialogue, Feedback, Skipped, Source, Turn
-from codeloop.core.execution import ExecutionResult, GuestError, Status
+from codeloop.core.execution import ExecutionLimits, ExecutionResult, GuestError, Status
 from codeloop.core.problem import Problem, Reason, Verdict
 from codeloop.core.protocols import Session
 from codeloop.dataset.normal import normal_text
@@ -102,6 +102,24 @@ def test_the_same_items_in_another_order_are_chance() -> None:
 def test_a_run_at_the_edge_of_its_time_is_flaky() -> None:
     told = example(turn(ok("1\n")))
     assert reason(told, means(ExecutionResult(Status.CPU_LIMIT))) is VerifiedReason.FLAKY
+
+
+def test_whichever_limit_of_time_a_run_meets_it_does_not_end() -> None:
+    told = example(turn(ExecutionResult(Status.WALL_LIMIT, signal=9)))
+    late = ExecutionResult(Status.CPU_LIMIT, signal=24)
+    assert reason(told, means(late)) is VerifiedReason.FINAL_FAILS
+
+
+def test_the_limits_of_a_run_follow_the_way() -> None:
+    asked: list[Way] = []
+
+    def limits(way: Way) -> ExecutionLimits:
+        asked.append(way)
+        return ExecutionLimits()
+
+    by = replace(means(ok("42\n")), limits=limits)
+    verify(example(turn(ok("42\n")), way=Way.CORRECTION), by)
+    assert set(asked) == {Way.CORRECTION}
 
 
 def test_a_last_code_that_fails_is_dropped_though_it_is_quoted_truly() -> None:

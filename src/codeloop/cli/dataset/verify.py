@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from codeloop.dataset.records import Example
     from codeloop.dataset.verification import Means
 
+_CPU_S = 10.0  # of a run: as much as a run has where dialogues are made
+_WALL_S = 40.0  # more, since the machine may be busy
+
 _EPILOG = """\
 Each run and each verdict that an example quotes is obtained again, in new sessions of two
 sandboxes. An example is kept if it comes out the same each time, and its last code ends well and
@@ -99,10 +102,18 @@ def _problems(args: argparse.Namespace) -> "tuple[dict[str, Problem], int]":
 
 
 def _means(ground: "Ground", problems: "Mapping[str, Problem]") -> "Means":
+    from codeloop.core.execution import ExecutionLimits
     from codeloop.dataset.mutation.trying import RUN_LIMITS
+    from codeloop.dataset.records import Way
     from codeloop.dataset.verification import Means
 
-    return Means(ground.openers, partial(_judged, ground), problems.get, limits=RUN_LIMITS)
+    own = ExecutionLimits(cpu_s=_CPU_S, wall_s=_WALL_S)
+    return Means(
+        ground.openers,
+        partial(_judged, ground),
+        problems.get,
+        lambda way: RUN_LIMITS if way is Way.MUTATION else own,
+    )
 
 
 def _judged(ground: "Ground", problem: "Problem", code: str, shown: bool) -> "Verdict":
