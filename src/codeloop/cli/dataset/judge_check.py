@@ -61,15 +61,14 @@ def main(args: argparse.Namespace) -> int:
     queries = (each for each in read(Query, args.file) if isinstance(each, Query))
     known = judge_check.labelled(queries, levels, longest=args.longest)
     cases = judge_check.draw(known, args.per_level, args.seed)
-    noted = judge_check.read_noted(args.out) if args.out else []
+    before = judge_check.read_noted(args.out) if args.out else []
     if args.out is not None:
-        judge_check.write_noted(args.out, noted, anew=True)
+        judge_check.write_noted(args.out, before, anew=True)
     with wiring.open_model(args.model, args.base_url, parallel=args.in_flight) as model:
-        found = judge_check.measure(
-            cases, model, in_flight=args.in_flight, orders=orders, done=noted
-        )
-        total = 2 * len(orders) * len(cases) - len(noted)
-        for each in benchmarking.followed(found, "ratings:", total):
+        noted = judge_check.of_cases(before, cases, model.name)
+        asked = judge_check.still_to_ask(cases, orders, noted)
+        found = judge_check.measure(asked, model, in_flight=args.in_flight)
+        for each in benchmarking.followed(found, "ratings:", len(asked)):
             noted.append(each)
             if args.out is not None:
                 judge_check.write_noted(args.out, [each])

@@ -45,6 +45,7 @@ class Noted:
     query_id: str
     level: int
     rating: Rating
+    model: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,23 +101,35 @@ def draw(cases: Sequence[Labelled], per_level: int, seed: int) -> list[Labelled]
     return sorted(drawn, key=lambda case: case.query.id)
 
 
-def measure(
-    cases: Sequence[Labelled],
-    model: Model,
-    *,
-    in_flight: int,
-    orders: Sequence[Order] = tuple(Order),
-    done: Iterable[Noted] = (),
-) -> Iterator[Noted]:
-    """Yield the ratings that are still to be had: each scale in these orders, all with logprobs.
+def of_cases(noted: Iterable[Noted], cases: Sequence[Labelled], model: str) -> list[Noted]:
+    """Return a model's ratings of these cases: a file may hold those of others, too."""
+    ids = {case.query.id for case in cases}
+    return [each for each in noted if each.model == model and each.query_id in ids]
+
+
+Asked = tuple[Labelled, Scale, Order]
+
+
+def still_to_ask(
+    cases: Sequence[Labelled], orders: Sequence[Order], done: Iterable[Noted]
+) -> list[Asked]:
+    """Return what was not rated yet.
 
     One scale and order after the other, so that their prompts share what a model keeps of them.
     """
     have = {(each.query_id, each.rating.scale, each.rating.order) for each in done}
+    return [
+        (case, scale, order)
+        for order, scale in product(orders, Scale)
+        for case in cases
+        if (case.query.id, scale, order) not in have
+    ]
+
+
+def measure(asked: Sequence[Asked], model: Model, *, in_flight: int) -> Iterator[Noted]:
+    """Yield a rating for each that is asked, in order, all with logprobs."""
     with ThreadPoolExecutor(in_flight) as threads:
-        for order, scale in product(orders, Scale):
-            missing = [case for case in cases if (case.query.id, scale, order) not in have]
-            yield from threads.map(lambda case: _noted(case, model, scale, order), missing)  # noqa: B023  used up before the next
+        yield from threads.map(lambda each: _noted(each, model), asked)
 
 
 def read_noted(path: Path) -> list[Noted]:
@@ -203,9 +216,10 @@ def page(rows: Sequence[Agreement], levels: Sequence[str] = LEVELS) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _noted(case: Labelled, model: Model, scale: Scale, order: Order) -> Noted:
+def _noted(asked: Asked, model: Model) -> Noted:
+    case, scale, order = asked
     rating = rate(case.query.query, model, scale, order, logprobs=True)
-    return Noted(case.query.id, case.level, rating)
+    return Noted(case.query.id, case.level, rating, model.name)
 
 
 def _combined(

@@ -31,9 +31,13 @@ def knowing(messages: Sequence[Message]) -> str:
     return f"Score: {2 + next(n for n, name in enumerate(LEVEL) if f'{name} number' in text)}"
 
 
+def asked(cases: list[check.Labelled], done: Sequence[check.Noted] = ()) -> list[check.Asked]:
+    return check.still_to_ask(cases, tuple(Order), done)
+
+
 def test_a_judge_who_knows_is_found_to_know() -> None:
     cases = check.labelled(queries(8))
-    noted = list(check.measure(cases, ScriptedModel(knowing), in_flight=3))
+    noted = list(check.measure(asked(cases), ScriptedModel(knowing), in_flight=3))
     rows = check.agreements(noted, in_flight=3)
     assert [(row.order, row.combination) for row in rows] == [
         (order, combination) for order in Order for combination in Combination
@@ -63,7 +67,7 @@ def test_a_draw_takes_as_many_of_each_level_and_the_same_again() -> None:
 
 def test_a_measurement_that_was_stopped_asks_for_the_rest_alone(tmp_path: Path) -> None:
     cases = check.labelled(queries(2))
-    whole = list(check.measure(cases, ScriptedModel(knowing), in_flight=1))
+    whole = list(check.measure(asked(cases), ScriptedModel(knowing), in_flight=1))
     path = tmp_path / "noted.jsonl"
     check.write_noted(path, whole[:11])
     path.write_bytes(path.read_bytes()[:-20])  # killed as it wrote
@@ -73,11 +77,21 @@ def test_a_measurement_that_was_stopped_asks_for_the_rest_alone(tmp_path: Path) 
     check.write_noted(path, whole[10:11])
     assert check.read_noted(path) == whole[:11]
     model = ScriptedModel(knowing)
-    rest = list(check.measure(cases, model, in_flight=1, done=done))
+    rest = list(check.measure(asked(cases, done), model, in_flight=1))
     assert len(model.calls) == len(whole) - 10
     assert {(each.query_id, each.rating.scale, each.rating.order) for each in done + rest} == {
         (each.query_id, each.rating.scale, each.rating.order) for each in whole
     }
+
+
+def test_what_another_model_said_or_of_other_queries_does_not_count() -> None:
+    cases = check.labelled(queries(2))
+    strong, weak = ScriptedModel(knowing, name="strong"), ScriptedModel(knowing, name="weak")
+    noted = [*check.measure(asked(cases), strong, in_flight=1)]
+    noted += check.measure(asked(cases), weak, in_flight=1)
+    found = check.of_cases(noted, cases[:1], "weak")
+    assert {(each.query_id, each.model) for each in found} == {(cases[0].query.id, "weak")}
+    assert len(found) == len(Order) * 2
 
 
 def test_a_line_that_is_no_rating_is_named(tmp_path: Path) -> None:
