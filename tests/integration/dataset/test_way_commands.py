@@ -123,6 +123,9 @@ def test_leetcode_makes_dialogues_of_exercises(tmp_path: Path, way: str) -> None
     assert python in examples[0].dialogue.turns[0].reply
     text = out.read_bytes()
     script(tmp_path / "m.json", "nothing more is asked")
+    short = command("leetcode", path, "--way", way, "--out", tmp_path / "short.jsonl", "--model",
+                    model, "--form", "leetcode-solutions", "--longest", 11)  # fmt: skip
+    assert "0 groups: 0 dialogues" in short.stderr
     command("leetcode", path, "--way", way, "--out", out, "--model", model, "--form",
             "leetcode-solutions", "--in-flight", 1)  # fmt: skip
     assert out.read_bytes() == text

@@ -51,6 +51,12 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     )
     parser.add_argument("--turns", metavar="N", type=wiring.positive, default=3, help="at most")
     parser.add_argument("--limit", type=wiring.positive, metavar="N", help="dialogues at most")
+    parser.add_argument(
+        "--longest",
+        metavar="CHARS",
+        type=wiring.positive,
+        help="take exercises whose statement has at most so many characters",
+    )
     parser.add_argument("--model", metavar="NAME", help="as for `codeloop run`")
     parser.add_argument("--base-url", metavar="URL", help="an OpenAI-compatible endpoint")
     parser.add_argument(
@@ -70,6 +76,8 @@ def main(args: argparse.Namespace) -> int:
     settings = ExerciseSettings(turns=args.turns)
     records = read_source(ingest.source(args.source, args))
     exercises = [each for each in records if isinstance(each, Exercise)]
+    if args.longest is not None:
+        exercises = [each for each in exercises if len(each.statement) <= args.longest]
     if args.way == "similar":
         found = related(exercises, settings)
     else:
