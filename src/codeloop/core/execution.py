@@ -27,6 +27,9 @@ class Status(StrEnum):
     UNSUPPORTED = "unsupported"  # no runner for this language here
 
 
+TIME_LIMITS = frozenset({Status.CPU_LIMIT, Status.WALL_LIMIT})  # of a run that does not end
+
+
 class Isolation(StrEnum):
     """What stood between the guest and the host, strongest first."""
 

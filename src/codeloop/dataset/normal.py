@@ -3,7 +3,7 @@
 import re
 from dataclasses import replace
 
-from codeloop.core.execution import Display, ExecutionResult, GuestError, Status
+from codeloop.core.execution import TIME_LIMITS, Display, ExecutionResult, GuestError, Status
 from codeloop.core.problem import Verdict
 
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
@@ -13,7 +13,6 @@ _MOMENT = re.compile(r"\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?|\
 _DURATION = re.compile(
     r"\b\d+(?:\.\d+)?(?:e-?\d+)?(?=\s*(?:s|ms|us|µs|ns|sec|secs|seconds?|milliseconds?)\b)"
 )
-_TIMES = frozenset({Status.CPU_LIMIT, Status.WALL_LIMIT})
 _CLOCK = re.compile(r"\b(?:time|timeit|datetime|perf_counter|monotonic|date|calendar)\b")
 _TMP = re.compile(r"\btempfile|mkstemp|mkdtemp\b")
 # What makes a program give something else each time. A seed may tame it, which runs show.
@@ -48,7 +47,7 @@ def normal_result(result: ExecutionResult, code: str) -> ExecutionResult:
 
     Which of the limits of time ends a run that does not end depends on what else the machine does.
     """
-    if result.status in _TIMES:
+    if result.status in TIME_LIMITS:
         result = replace(result, status=Status.WALL_LIMIT, exit_code=None, signal=None)
     return replace(
         result,
@@ -67,7 +66,7 @@ def normal_verdict(verdict: Verdict, code: str) -> Verdict:
     """Return a verdict as it counts for equality."""
     return replace(
         verdict,
-        limit=Status.WALL_LIMIT if verdict.limit in _TIMES else verdict.limit,
+        limit=Status.WALL_LIMIT if verdict.limit in TIME_LIMITS else verdict.limit,
         input=normal_text(verdict.input, code),
         actual=normal_text(verdict.actual, code),
         error=_normal_error(verdict.error, code),

@@ -5,7 +5,7 @@ import random
 import re
 from string import Template
 
-from codeloop.core.execution import ExecutionResult, GuestError, Status
+from codeloop.core.execution import TIME_LIMITS, ExecutionResult, GuestError, Status
 from codeloop.core.problem import Reason, Verdict
 from codeloop.dataset.mutation.faults import Fault
 from codeloop.dataset.mutation.tasks import Check, Task
@@ -13,7 +13,6 @@ from codeloop.loop.prompts import sections, variants
 
 _PLACE = re.compile(r" \(<[^>]*>, line \d+\)$")  # that a syntax error was found at
 _SHORT_CHARS = 160  # of a value or a call that stands in a sentence
-_TIMES = frozenset({Status.CPU_LIMIT, Status.WALL_LIMIT})
 
 
 class Words:
@@ -111,7 +110,7 @@ class Words:
                 return self.say(
                     "person_exception", call=self._call(verdict), error=_named(verdict.error)
                 )
-            case Reason.LIMIT if verdict.limit in _TIMES:
+            case Reason.LIMIT if verdict.limit in TIME_LIMITS:
                 return self.say("person_limit")
             case _:
                 return None
@@ -149,7 +148,7 @@ class Words:
         return self.say("observe_exception", error=_named(error))
 
     def _stopped(self, limit: Status | None) -> str:
-        return self.say("observe_limit" if limit in _TIMES else "observe_stopped")
+        return self.say("observe_limit" if limit in TIME_LIMITS else "observe_stopped")
 
     def _choice(self, ways: tuple[Template, ...]) -> Template:
         return self._chance.choice(ways)

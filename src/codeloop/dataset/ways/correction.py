@@ -12,7 +12,7 @@ from enum import StrEnum
 from codeloop.core.codeblocks import find_blocks
 from codeloop.core.dialogue import Dialogue, Finish, Turn
 from codeloop.core.events import EndReason
-from codeloop.core.execution import ExecutionLimits, ExecutionResult, Status
+from codeloop.core.execution import TIME_LIMITS, ExecutionLimits, ExecutionResult, Status
 from codeloop.core.protocols import Critic, Model, Sampling, Session
 from codeloop.dataset.failure import Failure, FailureKind, of_reply
 from codeloop.dataset.keys import chooser, digest
@@ -130,7 +130,7 @@ def shows(result: ExecutionResult, wanted: Wanted) -> bool:
         case Wanted.SYNTAX:
             return result.status is Status.COMPILE_ERROR or name in _SYNTAX
         case Wanted.ENDLESS:
-            return result.status in {Status.CPU_LIMIT, Status.WALL_LIMIT}
+            return result.status in TIME_LIMITS
         case Wanted.LOGIC | Wanted.TYPE | Wanted.NAME:
             return result.status is Status.ERROR and name in _CLASSES[wanted]
 
