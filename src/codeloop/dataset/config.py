@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 from codeloop.core.errors import ConfigError
+from codeloop.core.execution import MIB, ExecutionLimits
 from codeloop.core.records import from_json
 from codeloop.dataset.budget import Price
 from codeloop.dataset.stages import Selection, StageKind
@@ -68,6 +69,12 @@ class SandboxSettings:
     memory_mb: int = 512
     sessions: int = 64
     running: int = 2
+
+    @property
+    def limits(self) -> ExecutionLimits:
+        """The limits of one run."""
+        memory = self.memory_mb * MIB
+        return ExecutionLimits(cpu_s=self.cpu_s, wall_s=self.wall_s, memory_bytes=memory)
 
 
 @dataclass(frozen=True, slots=True)

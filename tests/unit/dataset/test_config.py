@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from codeloop.core.errors import ConfigError
-from codeloop.dataset.config import ModelSettings, read_config
+from codeloop.core.execution import MIB, ExecutionLimits
+from codeloop.dataset.config import ModelSettings, SandboxSettings, read_config
 from codeloop.dataset.kinds import KINDS
 from codeloop.dataset.refining import Refining
 
@@ -74,3 +75,8 @@ def test_the_config_of_the_published_build_is_one() -> None:
     assert names[0] == "dedup"
     assert names[-1] == "decontaminate_examples"
     assert {"complexity", "correct", "simulate", "pack"} <= {*names}
+
+
+def test_the_settings_of_a_sandbox_bound_each_of_its_runs() -> None:
+    settings = SandboxSettings(wall_s=2.0, cpu_s=1.0, memory_mb=3)
+    assert settings.limits == ExecutionLimits(cpu_s=1.0, wall_s=2.0, memory_bytes=3 * MIB)

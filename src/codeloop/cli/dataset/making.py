@@ -171,26 +171,22 @@ def _cast(
 def _open_sandbox(
     settings: "SandboxSettings", stack: ExitStack
 ) -> "tuple[Place, Callable[[], Session]]":
-    from codeloop.core.execution import MIB, ExecutionLimits
     from codeloop.dataset.runs import Lending, Place
     from codeloop.sandbox import open_sandbox
 
-    limits = ExecutionLimits(
-        cpu_s=settings.cpu_s, wall_s=settings.wall_s, memory_bytes=settings.memory_mb * MIB
-    )
     packages = wiring.guest_packages()
     sandbox = stack.enter_context(
         open_sandbox(guest_packages=packages, toolchain=wiring.toolchain())
     )
 
     def open_session() -> "Session":
-        return sandbox.open_session(stateful=True, limits=limits)
+        return sandbox.open_session(stateful=True, limits=settings.limits)
 
     first = open_session()
     languages = first.languages
     first.close()
     lending = Lending(open_session, sessions=settings.sessions, running=settings.running)
-    return Place(sandboxes.identity(), languages, limits), lending
+    return Place(sandboxes.identity(), languages, settings.limits), lending
 
 
 def _rows(config: "Config") -> Iterator[Any]:

@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
     from codeloop.dataset.records import Example
     from codeloop.dataset.verification import Means
 
-_CPU_S = 10.0  # of a run: as much as a run has where dialogues are made
-_WALL_S = 40.0  # more, since the machine may be busy
+_WALL_S = 40.0  # of a run: more than where dialogues are made, since the machine may be busy
 
 _EPILOG = """\
 Each run and each verdict that an example quotes is obtained again, in new sessions of two
@@ -102,12 +102,12 @@ def _problems(args: argparse.Namespace) -> "tuple[dict[str, Problem], int]":
 
 
 def _means(ground: "Ground", problems: "Mapping[str, Problem]") -> "Means":
-    from codeloop.core.execution import ExecutionLimits
+    from codeloop.dataset.config import SandboxSettings
     from codeloop.dataset.mutation.trying import RUN_LIMITS
     from codeloop.dataset.records import Way
     from codeloop.dataset.verification import Means
 
-    own = ExecutionLimits(cpu_s=_CPU_S, wall_s=_WALL_S)
+    own = replace(SandboxSettings().limits, wall_s=_WALL_S)
     return Means(
         ground.openers,
         partial(_judged, ground),
